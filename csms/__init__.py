@@ -1,0 +1,1 @@
+"""A central system for EV charging sites over OCPP 1.6J."""

@@ -1,0 +1,80 @@
+"""What the API asks of the stations: `csms.control.supervisor.Supervisor`, or a test's fake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from csms.control.admission import Knock
+from csms.control.events import Event
+from csms.control.status import SessionStatus, StationStatus
+from csms.ports import StoredSession
+from csms.station.model import ConnectorKey, Station
+
+
+class Operations(Protocol):
+    """Everything that may be asked. Failures are `csms.errors.StationError`s."""
+
+    def healthy(self) -> bool:
+        """Whether the stations are being run."""
+        ...
+
+    def station_ids(self) -> list[str]:
+        """Every station, in the order of the configuration."""
+        ...
+
+    def default_station_id(self) -> str:
+        """The station of the short form. Raises UnknownStationError when there is none."""
+        ...
+
+    def station(self, station_id: str) -> Station:
+        """How the station is built. Raises UnknownStationError."""
+        ...
+
+    def status(self, station_id: str) -> StationStatus:
+        """The station at this moment. Raises UnknownStationError."""
+        ...
+
+    async def configure(self, station: Station) -> None:
+        """Change or add a station. Raises ConfigurationRefusedError."""
+        ...
+
+    async def start_session(
+        self,
+        station_id: str,
+        connector: ConnectorKey,
+        *,
+        vehicle_max_w: int | None = None,
+        id_token: str | None = None,
+    ) -> SessionStatus:
+        """Start a session from afar; returns once the charger has started it."""
+        ...
+
+    async def stop_session(self, station_id: str, session_id: str) -> StoredSession:
+        """Stop a session from afar; returns once the charger has stopped it."""
+        ...
+
+    async def update_power(
+        self,
+        station_id: str,
+        session_id: str,
+        *,
+        consumed_w: int | None = None,
+        vehicle_max_w: int | None = None,
+    ) -> SessionStatus:
+        """Take a report of consumption as if metered, and a new vehicle maximum."""
+        ...
+
+    async def ended_sessions(
+        self, station_id: str, *, limit: int = 100, before: float | None = None
+    ) -> list[StoredSession]:
+        """Past sessions, newest end first."""
+        ...
+
+    def knocked(self) -> Sequence[Knock]:
+        """Chargers that were refused because no station has them."""
+        ...
+
+    def events(self, after: int = 0) -> Sequence[Event]:
+        """What happened, since the event of this number, oldest first."""
+        ...

@@ -1,0 +1,175 @@
+"""Plain values of the core, as the API's JSON."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+from csms.api import schemas
+from csms.control.admission import Knock
+from csms.control.events import Event
+from csms.control.status import ChargerView, LimitStatus, SessionStatus, StationStatus
+from csms.ports import Frame, StoredSession
+from csms.station.model import ConnectorKey
+from csms.station.units import w_to_kw, wh_to_kwh
+
+
+def clean(text: str) -> str:
+    """Text a charger sent, fit for any reader: control, format and surrogate characters replaced.
+
+    A lone surrogate cannot be written as UTF-8: it would make the answer fail for everybody.
+    """
+    return "".join("�" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text)
+
+
+def iso(at: float) -> str:
+    """UTC epoch seconds as ISO 8601."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _iso_or_none(at: float | None) -> str | None:
+    return None if at is None else iso(at)
+
+
+def _kw_or_none(watts: int | None) -> float | None:
+    return None if watts is None else w_to_kw(watts)
+
+
+def _connector(key: ConnectorKey) -> schemas.ConnectorReference:
+    # A stored session may come from before today's rules for charger ids: not judged again.
+    return schemas.ConnectorReference.model_construct(
+        charger_id=key.charger_id, idx=key.connector_id
+    )
+
+
+def session(status: SessionStatus) -> schemas.SessionJson:
+    """A running session."""
+    return schemas.SessionJson(
+        session_id=status.session_id,
+        connector_id=_connector(status.connector),
+        allocated_power=w_to_kw(status.allocated_w),
+        allocated_source=status.allocated_source.value,
+        vehicle_max_power=_kw_or_none(status.vehicle_max_w),
+        measured_power=_kw_or_none(status.measured_w),
+        demanded_power=w_to_kw(status.demanded_w),
+        energy=wh_to_kwh(status.energy_wh),
+        soc=status.soc_pct,
+        transaction_id=status.transaction_id,
+        id_token=clean(status.id_token),
+        started_at=iso(status.started_at),
+        limit=None if status.limit is None else _limit(status.limit),
+    )
+
+
+def _limit(limit: LimitStatus) -> schemas.LimitJson:
+    return schemas.LimitJson(
+        value=w_to_kw(limit.value_w),
+        source=limit.source.value,
+        state=limit.state.value,
+        sent_at=iso(limit.sent_at),
+    )
+
+
+def ended_session(stored: StoredSession) -> schemas.EndedSessionJson:
+    """A past session."""
+    return schemas.EndedSessionJson(
+        session_id=stored.session_id,
+        connector_id=_connector(stored.connector),
+        transaction_id=stored.transaction_id,
+        id_token=clean(stored.id_token),
+        id_status=stored.id_status.value,
+        vehicle_max_power=_kw_or_none(stored.vehicle_max_w),
+        energy=wh_to_kwh(stored.energy_wh),
+        meter_start=stored.meter_start_wh / 1_000,
+        meter_stop=None if stored.meter_stop_wh is None else stored.meter_stop_wh / 1_000,
+        started_at=iso(stored.started_at),
+        ended_at=_iso_or_none(stored.ended_at),
+        reason=None if stored.reason is None else clean(stored.reason),
+    )
+
+
+def status(station: StationStatus) -> schemas.StatusJson:
+    """A station at one moment."""
+    return schemas.StatusJson(
+        station_id=station.station_id,
+        at=iso(station.at),
+        grid_capacity=w_to_kw(station.grid_limit_w),
+        static_load=w_to_kw(station.static_load_w),
+        reserve=w_to_kw(station.reserve_w),
+        available=w_to_kw(station.available_w),
+        sum_allocated=w_to_kw(station.allocated_w),
+        sum_measured=w_to_kw(station.measured_w),
+        sum_worst_case=w_to_kw(station.worst_case_w),
+        overcommitted=station.overcommitted,
+        settled=station.settled,
+        sessions={s.session_id: session(s) for s in station.sessions()},
+        chargers=[_charger(c) for c in station.chargers],
+    )
+
+
+def _charger(charger: ChargerView) -> schemas.ChargerJson:
+    return schemas.ChargerJson(
+        id=charger.charger_id,
+        connected=charger.connected,
+        condition=charger.condition.value,
+        vendor=clean(charger.vendor),
+        model=clean(charger.model),
+        firmware=clean(charger.firmware),
+        last_seen_at=_iso_or_none(charger.last_seen_at),
+        max_power=w_to_kw(charger.max_power_w),
+        connectors=[
+            schemas.ConnectorJson(
+                idx=connector.key.connector_id,
+                type=connector.current_type.value,
+                max_power=w_to_kw(connector.max_power_w),
+                status=connector.status.value,
+                error_code=clean(connector.error_code),
+                worst_case=w_to_kw(connector.worst_case_w),
+                session_id=None if connector.session is None else connector.session.session_id,
+            )
+            for connector in charger.connectors
+        ],
+    )
+
+
+def summary(station: StationStatus, *, is_default: bool) -> schemas.StationSummary:
+    """One line of the list of stations."""
+    return schemas.StationSummary(
+        station_id=station.station_id,
+        is_default=is_default,
+        grid_capacity=w_to_kw(station.grid_limit_w),
+        sum_allocated=w_to_kw(station.allocated_w),
+        sum_worst_case=w_to_kw(station.worst_case_w),
+        sessions=len(station.sessions()),
+        chargers=len(station.chargers),
+        chargers_connected=sum(c.connected for c in station.chargers),
+    )
+
+
+def knock(knocked: Knock) -> schemas.KnockJson:
+    """A refused charger."""
+    return schemas.KnockJson(
+        charger_id=clean(knocked.charger_id),
+        address=clean(knocked.address),
+        first_at=iso(knocked.first_at),
+        last_at=iso(knocked.last_at),
+        count=knocked.count,
+    )
+
+
+def frame(kept: Frame) -> schemas.FrameJson:
+    """A frame of the log."""
+    return schemas.FrameJson(
+        at=iso(kept.at), direction="in" if kept.inbound else "out", text=clean(kept.text)
+    )
+
+
+def event(happened: Event) -> schemas.EventJson:
+    """Something that happened."""
+    return schemas.EventJson(
+        number=happened.number,
+        at=iso(happened.at),
+        station_id=happened.station_id,
+        kind=happened.kind,
+        text=clean(happened.text),
+    )

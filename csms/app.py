@@ -1,0 +1,271 @@
+"""The composition root: builds everything from the configuration. The only module that sees all."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+
+from csms.api.app import create_api
+from csms.balancing.demand import DemandPolicy
+from csms.config import Config
+from csms.control.clock import SystemClock
+from csms.control.recorder import RecorderSettings
+from csms.control.registration import RegistrationSettings
+from csms.control.station_loop import LoopSettings
+from csms.control.supervisor import Supervisor, SupervisorSettings, UnknownChargers
+from csms.dispatch.commands import SetLimit
+from csms.dispatch.policy import DispatchPolicy
+from csms.errors import ConfigError
+from csms.ports import Answer, IdToken, Store
+from csms.protocol.connection import Connection, ConnectionSettings
+from csms.protocol.link import OcppLink
+from csms.protocol.liveness import LivenessSettings
+from csms.protocol.ocpp16 import routes
+from csms.protocol.server import OcppServer, ServerSettings
+from csms.protocol.wire import WireLimits
+from csms.station.model import Station
+from csms.station.units import kw_to_w
+from csms.storage import SqlSettings, SqlStore
+from csms.storage.writer import WriterSettings
+
+log = structlog.get_logger(__name__)
+
+API_CONNECTIONS = 500
+API_DRAIN_S = 5
+STALE_INTERVALS = 3
+"""A reading says nothing once this many meter intervals have passed without another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running csms: where it is reached, and what runs in it."""
+
+    ocpp_url: str
+    api_url: str
+    supervisor: Supervisor
+    store: Store
+
+
+@asynccontextmanager
+async def running(
+    config: Config, stations: Sequence[Station], *, store: Store | None = None
+) -> AsyncIterator[App]:
+    """Run csms until the block is left; then stop in order: API, chargers, stations, database.
+
+    Raises ConfigError when an address cannot be listened on, StorageError when the database
+    cannot be used. `store` None means the database of the configuration.
+    """
+    clock = SystemClock()
+    kept = _store(config) if store is None else store
+    wiring = _Wiring()
+    with _single_errors(), _listening(config.api_host, config.api_port, "api_port") as listener:
+        await kept.open()
+        try:
+            supervisor = Supervisor(
+                stations,
+                store=kept,
+                link=OcppLink(wiring.connection, wiring, clock),
+                clock=clock,
+                settings=supervisor_settings(config),
+            )
+            server = OcppServer(
+                server_settings(config),
+                clock=clock,
+                gate=supervisor,
+                recorder=supervisor.recorder,
+                frames=kept,
+                serve_action=routes.serve,
+            )
+            wiring.supervisor, wiring.server = supervisor, server
+            await supervisor.add_tokens([IdToken(token) for token in config.id_tokens])
+            async with (
+                supervisor.running(),
+                _serving_chargers(server, config),
+                _serving_api(supervisor, kept, listener),
+            ):
+                app = App(
+                    f"ws://{_authority(config.ocpp_host, server.port)}/ocpp",
+                    f"http://{_authority(config.api_host, listener.getsockname()[1])}",
+                    supervisor,
+                    kept,
+                )
+                log.info("running", ocpp=app.ocpp_url, api=app.api_url)
+                yield app
+        finally:
+            await kept.close()
+    log.info("stopped")
+
+
+class _Wiring:
+    """The link needs the server and the supervisor, and both of them need the link."""
+
+    server: OcppServer
+    supervisor: Supervisor
+
+    def connection(self, charger_id: str) -> Connection | None:
+        return self.server.connection(charger_id)
+
+    def late_answer(self, command: SetLimit, answer: Answer) -> None:
+        self.supervisor.late_answer(command, answer)
+
+
+# ------------------------------------------------------------------------------ settings
+
+
+def supervisor_settings(config: Config) -> SupervisorSettings:
+    """What the stations take from the configuration."""
+    unknown = None
+    if config.unknown_chargers == "accept":
+        unknown = UnknownChargers(
+            kw_to_w(config.unknown_charger_max_power_kw), config.unknown_charger_connectors
+        )
+    return SupervisorSettings(
+        default_station=config.default_station,
+        unknown_chargers=unknown,
+        remote_timeout_s=config.remote_start_timeout_s,
+        demand=DemandPolicy(
+            grace_s=config.grace_s,
+            dead_band_w=config.dead_band_w,
+            raise_spacing_s=config.raise_spacing_s,
+            stale_s=max(DemandPolicy().stale_s, STALE_INTERVALS * config.meter_interval_s),
+        ),
+        loop=LoopSettings(
+            dispatch=DispatchPolicy(
+                dead_band_w=config.dead_band_w,
+                raise_spacing_s=config.raise_spacing_s,
+                registration_grace_s=config.registration_grace_s,
+            ),
+            registration=RegistrationSettings(meter_interval_s=config.meter_interval_s),
+        ),
+        recorder=RecorderSettings(
+            heartbeat_interval_s=config.heartbeat_interval_s,
+            accept_unknown_tokens=config.unknown_id_tokens == "accept",
+        ),
+    )
+
+
+def server_settings(config: Config) -> ServerSettings:
+    """What the websocket server takes from the configuration."""
+    return ServerSettings(
+        host=config.ocpp_host,
+        port=config.ocpp_port,
+        max_frame_bytes=config.max_frame_bytes,
+        wire=WireLimits(write_buffer_bytes=config.write_buffer_bytes),
+        connection=ConnectionSettings(
+            call_timeout_s=config.call_timeout_s,
+            boot_quiet_s=config.boot_quiet_s,
+            no_boot_wait_s=config.no_boot_wait_s,
+            max_frame_chars=config.max_frame_bytes,
+            liveness=LivenessSettings(
+                ping_interval_s=config.ping_interval_s, idle_timeout_s=config.idle_timeout_s
+            ),
+        ),
+    )
+
+
+def _store(config: Config) -> SqlStore:
+    return SqlStore(
+        config.database_url,
+        settings=SqlSettings(
+            writer=WriterSettings(window_s=config.commit_window_ms / 1_000),
+            frames_kept=config.frames_kept,
+        ),
+    )
+
+
+# ------------------------------------------------------------------------------ listening
+
+
+@contextmanager
+def _listening(host: str, port: int, setting: str) -> Iterator[socket.socket]:
+    """A bound socket. Raises ConfigError naming the setting."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=API_CONNECTIONS)
+    except OSError as error:
+        raise _cannot_listen(host, port, setting, error) from None
+    with listener:
+        yield listener
+
+
+def _cannot_listen(host: str, port: int, setting: str, error: OSError) -> ConfigError:
+    return ConfigError("csms", [(setting, f"cannot listen on {host} port {port}: {error}")])
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@asynccontextmanager
+async def _serving_chargers(server: OcppServer, config: Config) -> AsyncIterator[None]:
+    try:
+        await server.start()
+    except OSError as error:
+        raise _cannot_listen(config.ocpp_host, config.ocpp_port, "ocpp_port", error) from None
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+class _ApiServer(uvicorn.Server):
+    """uvicorn inside another loop: says when it listens, and leaves signals to the process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _serving_api(
+    supervisor: Supervisor, store: Store, listener: socket.socket
+) -> AsyncIterator[None]:
+    server = _ApiServer(
+        uvicorn.Config(
+            create_api(supervisor, store),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=API_CONNECTIONS,
+            timeout_graceful_shutdown=API_DRAIN_S,
+        )
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve(sockets=[listener]))
+        await server.listens.wait()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+
+
+@contextmanager
+def _single_errors() -> Iterator[None]:
+    """Unpack a lone error from the groups that task groups put it in."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        lone: BaseException = group
+        while isinstance(lone, BaseExceptionGroup) and len(lone.exceptions) == 1:
+            lone = lone.exceptions[0]
+        if lone is group or isinstance(lone, BaseExceptionGroup):
+            raise
+        raise lone from None

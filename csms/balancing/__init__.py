@@ -1,0 +1,1 @@
+"""What should be: demand, budget and fair allocation (pure)."""

@@ -1,0 +1,1 @@
+"""Ways to share a capped tree out among its leaves."""

@@ -1,0 +1,129 @@
+"""What is there to share: every cap of the station, less everything that is already spoken for.
+
+A battery will be one more term of the grid's budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from csms.balancing.allocation import Leaf, Node
+from csms.station.model import Charger, Connector, ConnectorKey, LimitSource, Station
+
+NO_PART = "connectors that take no part"
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """Watts that are not there to be shared, and why. Raises ValueError when negative."""
+
+    name: str
+    watts: int
+
+    def __post_init__(self) -> None:
+        """A negative reduction would be power from nowhere."""
+        if self.watts < 0:
+            raise ValueError(f"the reduction {self.name!r} is negative: {self.watts} W")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit in watts and everything that comes off it first."""
+
+    limit_w: int
+    reductions: tuple[Reduction, ...] = ()
+
+    @property
+    def available_w(self) -> int:
+        """What is left to share, in watts; never negative."""
+        return max(0, self.limit_w - sum(reduction.watts for reduction in self.reductions))
+
+
+def grid_budget(station: Station, reserved: Mapping[ConnectorKey, int]) -> Budget:
+    """The grid connection's budget. `reserved` as for `tree`."""
+    by_charger = _by_charger(reserved)
+    reserved_w = sum(_seen_above(charger, by_charger) for charger in station.chargers)
+    known = {charger.charger_id for charger in station.chargers}
+    reserved_w += sum(watts for name, watts in by_charger.items() if name not in known)
+    return Budget(
+        station.grid_limit_w,
+        (
+            Reduction("static load", station.static_load_w),
+            Reduction("reserve", station.reserve_w),
+            Reduction(NO_PART, reserved_w),
+        ),
+    )
+
+
+def tree(
+    station: Station, leaves: Mapping[ConnectorKey, Leaf], reserved: Mapping[ConnectorKey, int]
+) -> Node:
+    """The station as a capped tree: grid, feeders where there are any, chargers, connectors.
+
+    `leaves` are the connectors that take part, each cut to what its hardware can give. `reserved`
+    is what others may draw all the same, in watts: it comes off every cap above them. A charger's
+    hardware holds, so all it has reserved counts at most its `max_power_w` above it; what is
+    reserved for a connector the station no longer has still counts, as it may still be drawn.
+    """
+    by_charger = _by_charger(reserved)
+    by_feeder: dict[str | None, list[Charger]] = {}
+    for charger in station.chargers:
+        by_feeder.setdefault(charger.feeder_id, []).append(charger)
+    children: list[Node] = []
+    for feeder in station.feeders:
+        chargers = by_feeder.pop(feeder.feeder_id, [])
+        nodes = _charger_nodes(chargers, leaves, by_charger)
+        if nodes:
+            reserved_w = sum(_seen_above(charger, by_charger) for charger in chargers)
+            cap_w = Budget(feeder.limit_w, (Reduction(NO_PART, reserved_w),)).available_w
+            children.append(Node(feeder.feeder_id, cap_w, LimitSource.FEEDER, nodes))
+    for chargers in by_feeder.values():
+        children.extend(_charger_nodes(chargers, leaves, by_charger))
+    cap_w = grid_budget(station, reserved).available_w
+    return Node(station.station_id, cap_w, LimitSource.GRID, tuple(children))
+
+
+def _charger_nodes(
+    chargers: Iterable[Charger],
+    leaves: Mapping[ConnectorKey, Leaf],
+    by_charger: Mapping[str, int],
+) -> tuple[Node, ...]:
+    """Those chargers of which a connector takes part."""
+    nodes: list[Node] = []
+    for charger in chargers:
+        inside = tuple(
+            _cut_to_hardware(leaves[connector.key], connector, charger)
+            for connector in charger.connectors
+            if connector.key in leaves
+        )
+        if inside:
+            taken = Reduction(NO_PART, by_charger.get(charger.charger_id, 0))
+            cap_w = Budget(charger.max_power_w, (taken,)).available_w
+            nodes.append(Node(charger.charger_id, cap_w, LimitSource.CHARGER, inside))
+    return tuple(nodes)
+
+
+def _cut_to_hardware(leaf: Leaf, connector: Connector, charger: Charger) -> Leaf:
+    """The leaf with at most what connector and charger can give, named after the smaller one."""
+    hardware_w = min(connector.max_power_w, charger.max_power_w)
+    if leaf.upper_w < hardware_w:
+        return leaf
+    if leaf.upper_w == hardware_w and leaf.upper_source is not LimitSource.CONNECTOR:
+        return leaf
+    narrow = connector.max_power_w < charger.max_power_w
+    source = LimitSource.CONNECTOR if narrow else LimitSource.CHARGER
+    return replace(leaf, upper_w=hardware_w, upper_source=source)
+
+
+def _by_charger(reserved: Mapping[ConnectorKey, int]) -> dict[str, int]:
+    """What is reserved on each charger, as it sees it itself."""
+    found: dict[str, int] = {}
+    for key, watts in reserved.items():
+        found[key.charger_id] = found.get(key.charger_id, 0) + watts
+    return found
+
+
+def _seen_above(charger: Charger, by_charger: Mapping[str, int]) -> int:
+    """What is reserved on a charger, as its parents see it."""
+    return min(charger.max_power_w, by_charger.get(charger.charger_id, 0))

@@ -1,0 +1,141 @@
+"""The command line: serve, demo, check-config, migrate."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from csms import logs
+from csms.app import running
+from csms.config import Config, load, load_stations
+from csms.demo.run import DemoOptions, run_demo
+from csms.errors import ConfigError, StorageError
+from csms.station.document import dump_station
+from csms.station.model import Station
+from csms.storage import migrate as migrate_database
+
+EXIT_FAILED = 1
+EXIT_BAD_CONFIGURATION = 2
+
+app = typer.Typer(
+    help="A central system for EV charging sites over OCPP 1.6J.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="Settings (TOML) or a station (JSON); else only CSMS_* variables."
+    ),
+]
+
+
+@app.callback()
+def describe() -> None:
+    """Share a site's grid connection fairly among its chargers, and never exceed it."""
+
+
+@app.command()
+def serve(config: ConfigFile = None) -> None:
+    """Run the server until SIGINT or SIGTERM."""
+    with _readable_errors():
+        settings, stations = _read(config)
+        logs.configure(settings.log_level, settings.log_format)
+        asyncio.run(_serve(settings, stations))
+
+
+async def _serve(settings: Config, stations: Sequence[Station]) -> None:
+    stop = asyncio.Event()
+    with _stopping(stop):
+        async with running(settings, stations):
+            await stop.wait()
+
+
+@contextmanager
+def _stopping(stop: asyncio.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for an orderly stop; the second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    asked = (signal.SIGINT, signal.SIGTERM)
+
+    def on_signal() -> None:
+        stop.set()
+        for number in asked:
+            loop.remove_signal_handler(number)
+
+    for number in asked:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in asked:
+            loop.remove_signal_handler(number)
+
+
+@app.command("check-config")
+def check_config(file: Annotated[Path, typer.Argument(help="Settings or a station.")]) -> None:
+    """Print the effective settings and the stations, or what is wrong with them."""
+    with _readable_errors():
+        settings, stations = _read(file)
+    for name, value in settings.model_dump(mode="json").items():
+        typer.echo(f"{name} = {json.dumps(value)}")
+    for station in stations:
+        typer.echo(f"\nstation {station.station_id}:")
+        typer.echo(json.dumps(dump_station(station), indent=2))
+
+
+@app.command()
+def migrate(config: ConfigFile = None) -> None:
+    """Bring the database to this version of csms."""
+    with _readable_errors():
+        migrate_database(load(config, os.environ).database_url)
+    typer.echo("the database is up to date")
+
+
+@app.command()
+def demo(
+    duration: Annotated[
+        float | None, typer.Option(min=1, help="Seconds to run; else until Ctrl-C.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=100, help="How fast vehicles live and charge.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Which vehicles come when.")] = 1,
+    scenario: Annotated[str, typer.Option(help="A scenario's name or file.")] = "demo",
+) -> None:
+    """Show simulated chargers being balanced. Exit code 1 if the grid limit was exceeded."""
+    with _readable_errors():
+        logs.configure("error", "console")
+        raise typer.Exit(run_demo(DemoOptions(duration, speed, seed, scenario)))
+
+
+def _read(file: Path | None) -> tuple[Config, list[Station]]:
+    settings = load(file, os.environ)
+    return settings, load_stations(settings)
+
+
+@contextmanager
+def _readable_errors() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_BAD_CONFIGURATION) from None
+    except StorageError as error:
+        typer.echo(f"the database cannot be used: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+def main() -> None:
+    """Run the command line; the entry of the `csms` command."""
+    sys.exit(app())

@@ -1,0 +1,301 @@
+"""The settings of one csms process: a TOML file, overlaid by environment variables `CSMS_<NAME>`.
+
+Every setting has its unit in its name, a default, bounds and a description; unknown keys are
+errors. A station's JSON document may stand in the place of the file: it is then the one station,
+with default settings.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from csms.errors import ConfigError
+from csms.station.document import feasibility, parse_station, problems_of
+from csms.station.model import Station
+
+ENVIRONMENT_PREFIX = "CSMS_"
+# Kubernetes sets these for a service that is named csms; they are no settings of ours.
+FOREIGN_VARIABLES = re.compile(r"CSMS_(SERVICE_|PORT$|PORT_\d)")
+HEARTBEATS_MISSED = 3
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Config(BaseModel):
+    """Every setting. Frozen: a change of settings is a restart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    ocpp_host: str = Field("127.0.0.1", min_length=1, description="address chargers connect to")
+    ocpp_port: Port = Field(9000, description="port chargers connect to; 0 takes a free one")
+    api_host: str = Field("127.0.0.1", min_length=1, description="address of the HTTP API")
+    api_port: Port = Field(8080, description="port of the HTTP API; 0 takes a free one")
+    database_url: str = Field(
+        "sqlite:///csms.db", min_length=1, description="SQLAlchemy URL of the database"
+    )
+    stations: Path = Field(
+        Path("stations"),
+        strict=False,
+        description="a station's JSON file or a folder of them, relative to the settings file",
+    )
+    default_station: str | None = Field(
+        None, description="station of the API's short form when there are several"
+    )
+    unknown_chargers: Literal["refuse", "accept"] = Field(
+        "refuse", description="what happens to a charger that is in no station"
+    )
+    unknown_charger_max_power_kw: float = Field(
+        22.0, gt=0, le=100_000, description="maximum power of an accepted unknown charger"
+    )
+    unknown_charger_connectors: int = Field(
+        1, ge=1, le=64, description="connectors of an accepted unknown charger"
+    )
+    unknown_id_tokens: Literal["accept", "reject"] = Field(
+        "accept", description="what happens to a driver's token that is not in the list"
+    )
+    id_tokens: list[Annotated[str, Field(min_length=1, max_length=20)]] = Field(
+        [], max_length=10_000, description="tokens that may charge (comma-separated in a variable)"
+    )
+    call_timeout_s: float = Field(
+        30.0, ge=1, le=300, description="how long a charger may take to answer a request"
+    )
+    remote_start_timeout_s: float = Field(
+        60.0, ge=1, le=600, description="how long a remote start may wait for the session"
+    )
+    heartbeat_interval_s: int = Field(
+        300, ge=10, le=86_400, description="heartbeat interval chargers are told"
+    )
+    meter_interval_s: int = Field(
+        10, ge=1, le=3_600, description="interval of meter values chargers are told"
+    )
+    boot_quiet_s: float = Field(
+        1.0, ge=0, le=60, description="pause after a boot before the first request"
+    )
+    no_boot_wait_s: float = Field(
+        5.0, ge=0, le=300, description="how long a boot is awaited on a new connection"
+    )
+    registration_grace_s: float = Field(
+        15.0, ge=0, le=600, description="how long a known charger may take to report its state"
+    )
+    max_frame_bytes: int = Field(
+        1_048_576, ge=4_096, le=16_777_216, description="largest frame a charger may send"
+    )
+    write_buffer_bytes: int = Field(
+        262_144, ge=16_384, le=16_777_216, description="most that may wait to be sent to a charger"
+    )
+    idle_timeout_s: float = Field(
+        900.0, ge=10, le=86_400, description="a connection silent for this long is closed"
+    )
+    ping_interval_s: float = Field(
+        30.0, ge=1, le=3_600, description="interval of websocket pings to chargers"
+    )
+    raise_spacing_s: float = Field(
+        30.0, ge=0, le=3_600, description="least time between raises that follow demand"
+    )
+    dead_band_w: int = Field(
+        1_000, ge=0, le=1_000_000, description="changes of demand smaller than this are left alone"
+    )
+    grace_s: float = Field(
+        90.0, ge=0, le=3_600, description="time a vehicle has to start drawing power"
+    )
+    frames_kept: int = Field(
+        100_000, ge=0, le=100_000_000, description="newest OCPP frames kept in the database"
+    )
+    commit_window_ms: float = Field(
+        2.0, ge=0, le=50, description="time writes are collected for one commit"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least important log records written"
+    )
+    log_format: Literal["console", "json"] = Field("console", description="form of log records")
+
+    @model_validator(mode="after")
+    def _idle_is_longer_than_heartbeats(self) -> Config:
+        # A charger may be silent between two heartbeats (OCPP 1.6 §4.6), and one may get lost.
+        least_s = HEARTBEATS_MISSED * self.heartbeat_interval_s
+        if self.idle_timeout_s < least_s:
+            raise ValueError(
+                f"idle_timeout_s is {self.idle_timeout_s:g}, but must be at least {least_s}: "
+                f"{HEARTBEATS_MISSED} times heartbeat_interval_s"
+            )
+        return self
+
+
+# ---------------------------------------------------------------------------- reading it
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The settings in a file, overlaid by the environment. `path` None means: environment only.
+
+    Raises `ConfigError` that names every bad setting with its value.
+    """
+    origin = "the environment" if path is None else str(path)
+    values = {} if path is None else _read(path)
+    base = Path() if path is None else path.parent
+    if path is not None and "stationId" in values:
+        values = {"stations": path.name}
+    names = _overlay(values, environ)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            (_place(where, names), what)
+            for where, what in problems_of(error.errors(include_url=False, include_context=False))
+        ]
+        raise ConfigError(origin, problems) from None
+    if "stations" in names:  # a variable's path is meant from where the process was started
+        return config
+    return config.model_copy(update={"stations": base / config.stations})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from None
+    if text.lstrip().startswith("{"):
+        return _json_object(text, str(path))
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(str(path), [("", f"is not TOML: {error}")]) from None
+
+
+def _json_object(text: str, origin: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(origin, [("", f"is not JSON: {error}")]) from None
+    if not isinstance(document, dict):
+        raise ConfigError(origin, [("", "is not a JSON object")])
+    return document
+
+
+def _overlay(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    # Puts the environment's settings into `values`; returns the variable of each.
+    names: dict[str, str] = {}
+    for variable in sorted(environ):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or FOREIGN_VARIABLES.match(variable):
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        field = Config.model_fields.get(name)
+        text = environ[variable]
+        values[name] = text if field is None else _from_text(field, text)
+        names[name] = variable
+    return names
+
+
+def _from_text(field: FieldInfo, text: str) -> object:
+    # Text that is not of the field's type stays text: validation then names it.
+    if get_origin(field.annotation) is list:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if field.annotation not in (int, float):
+        return text
+    try:
+        return TypeAdapter[object](field.annotation).validate_strings(text.strip())
+    except ValidationError:
+        return text
+
+
+def _place(where: str, names: Mapping[str, str]) -> str:
+    name, dot, rest = where.partition(".")
+    return f"{names.get(name, name)}{dot}{rest}"
+
+
+# ---------------------------------------------------------------------------- stations
+
+
+def load_stations(config: Config) -> list[Station]:
+    """The stations of the configuration, by file name.
+
+    Raises `ConfigError` when a file cannot be used, a station cannot hold, two stations share
+    an id or a charger, or the default station is not among them.
+    """
+    found: dict[str, Path] = {}
+    owners: dict[str, str] = {}
+    stations: list[Station] = []
+    for path in _station_files(config.stations):
+        station = parse_station(_json_object_in(path), str(path))
+        problems = [("", reason) for reason in feasibility(station)]
+        if station.station_id in found:
+            other = found[station.station_id]
+            problems.append(("stationId", f"{station.station_id!r} is also in {other}"))
+        for index, charger in enumerate(station.chargers):
+            owner = owners.setdefault(charger.charger_id, station.station_id)
+            if owner != station.station_id:
+                problems.append(
+                    (f"chargers.{index}.id", f"{charger.charger_id!r} is also in station {owner}")
+                )
+        if problems:
+            raise ConfigError(str(path), problems)
+        found[station.station_id] = path
+        stations.append(station)
+    if config.default_station is not None and config.default_station not in found:
+        known = ", ".join(found)
+        raise ConfigError(
+            str(config.stations),
+            [("default_station", f"{config.default_station!r} is not one of: {known}")],
+        )
+    return stations
+
+
+def _station_files(path: Path) -> list[Path]:
+    if path.is_dir():
+        files = sorted(path.glob("*.json"))
+        if not files:
+            raise ConfigError(str(path), [("stations", "the folder has no *.json file")])
+        return files
+    if not path.exists():
+        raise ConfigError(str(path), [("stations", "there is no such file or folder")])
+    return [path]
+
+
+def _json_object_in(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from None
+    return _json_object(text, str(path))
+
+
+# ---------------------------------------------------------------------------- showing it
+
+
+def settings_table() -> list[tuple[str, str, str, str]]:
+    """Every setting as (name, default, bounds or choices, description), in their order."""
+    return [
+        (name, _default(field), _bounds(field), field.description or "")
+        for name, field in Config.model_fields.items()
+    ]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is None or field.default == []:
+        return "none"
+    return f"{field.default}"
+
+
+def _bounds(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(str(choice) for choice in get_args(field.annotation))
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    bounds = [
+        f"{sign} {getattr(item, name)}"
+        for item in field.metadata
+        for name, sign in signs.items()
+        if getattr(item, name, None) is not None
+    ]
+    if bounds:
+        return ", ".join(bounds)
+    if get_origin(field.annotation) is list:
+        return "list of texts"
+    return "path" if field.annotation is Path else "text"

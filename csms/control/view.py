@@ -1,0 +1,107 @@
+"""What an operator sees of a station, from its loop's state. Reads only."""
+
+from __future__ import annotations
+
+from csms.control.station_loop import StationLoop
+from csms.control.status import (
+    ChargerView,
+    Condition,
+    ConnectorView,
+    LimitStatus,
+    SessionStatus,
+    StationStatus,
+)
+from csms.dispatch.commands import Scope
+from csms.station.model import Charger, Connector, ConnectorKey, LimitSource
+from csms.station.state import Session
+
+
+def station_status(loop: StationLoop, now: float) -> StationStatus:
+    """The whole station at this moment."""
+    station = loop.state.station
+    sessions = loop.state.sessions()
+    worst_case_w = loop.ledger.total_w()
+    return StationStatus(
+        station_id=station.station_id,
+        at=now,
+        grid_limit_w=station.grid_limit_w,
+        static_load_w=station.static_load_w,
+        reserve_w=station.reserve_w,
+        available_w=station.available_w,
+        allocated_w=sum(session_status(loop, s).allocated_w for s in sessions),
+        measured_w=sum(s.measured_w or 0 for s in sessions),
+        worst_case_w=worst_case_w,
+        overcommitted=worst_case_w > station.available_w,
+        settled=loop.settled,
+        chargers=tuple(_charger(loop, c, now) for c in station.chargers),
+    )
+
+
+def session_status(loop: StationLoop, session: Session) -> SessionStatus:
+    """One running session at this moment."""
+    goal = loop.balancer.goals.get(session.connector)
+    demand = loop.balancer.demands.get(session.session_id)
+    return SessionStatus(
+        session_id=session.session_id,
+        transaction_id=session.transaction_id,
+        connector=session.connector,
+        id_token=session.id_token,
+        started_at=session.started_at,
+        allocated_w=goal.value_w if goal is not None else 0,
+        allocated_source=goal.source if goal is not None else LimitSource.FALLBACK,
+        demanded_w=demand.bound_w if demand is not None else 0,
+        measured_w=session.measured_w,
+        energy_wh=session.energy_wh,
+        soc_pct=session.soc_pct,
+        vehicle_max_w=session.vehicle_max_w,
+        limit=_limit(loop, session.connector, session.session_id),
+    )
+
+
+def _limit(loop: StationLoop, key: ConnectorKey, session_id: str) -> LimitStatus | None:
+    """The session's newest limit; as long as it has none of its own, the connector's fallback."""
+    entry = loop.ledger.newest(key, Scope.SESSION, session_id) or loop.ledger.newest(
+        key, Scope.DEFAULT
+    )
+    if entry is None:
+        return None
+    return LimitStatus(entry.limit.value_w, entry.limit.source, entry.state, entry.sent_at)
+
+
+def _charger(loop: StationLoop, charger: Charger, now: float) -> ChargerView:
+    known = loop.state.chargers[charger.charger_id]
+    return ChargerView(
+        charger_id=charger.charger_id,
+        condition=_condition(loop, charger, now),
+        connected=known.connected,
+        vendor=known.vendor,
+        model=known.model,
+        firmware=known.firmware,
+        last_seen_at=known.last_seen_at,
+        max_power_w=charger.max_power_w,
+        connectors=tuple(_connector(loop, c) for c in charger.connectors),
+    )
+
+
+def _condition(loop: StationLoop, charger: Charger, now: float) -> Condition:
+    if charger.charger_id not in loop.contacts:
+        seen = loop.ledger.seen(charger.charger_id)
+        return Condition.OFFLINE_RESERVED if seen else Condition.NEVER_SEEN
+    if not any(loop.ledger.uncontrolled(c.key) for c in charger.connectors):
+        return Condition.CONTROLLED
+    settling = loop.standing(now)[charger.charger_id].settling
+    return Condition.REGISTERING if settling else Condition.UNCONTROLLED
+
+
+def _connector(loop: StationLoop, connector: Connector) -> ConnectorView:
+    state = loop.state.connectors[connector.key]
+    session = state.session
+    return ConnectorView(
+        key=connector.key,
+        current_type=connector.current_type,
+        max_power_w=connector.max_power_w,
+        status=state.status,
+        error_code=state.error_code,
+        worst_case_w=loop.ledger.worst_case_w(connector.key),
+        session=session_status(loop, session) if session is not None else None,
+    )

@@ -1,0 +1,1 @@
+"""How to get there safely: the ledger of limits and the lower-first planner (pure)."""

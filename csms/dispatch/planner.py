@@ -1,0 +1,159 @@
+"""Lower first (law 2): which limits may be sent now, so that law 1 holds whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+
+from csms.dispatch.commands import Scope
+from csms.dispatch.ledger import EntryState, Ledger
+from csms.dispatch.policy import DispatchPolicy
+from csms.station.model import ConnectorKey, Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A limit that should be in force.
+
+    `again` asks for it even when it is confirmed (after a reconnect or a reboot, when the charger
+    may have forgotten it).
+    """
+
+    connector: ConnectorKey
+    scope: Scope
+    limit: Limit
+    session_id: str | None = None
+    transaction_id: int | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`send` may go out now, lowers first; `waiting` must wait for room, an answer or its retry."""
+
+    send: tuple[Wish, ...] = ()
+    waiting: tuple[Wish, ...] = ()
+
+
+class _Room:
+    """What is left at every node above a connector; every limit that may be in force counts."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        station = ledger.station
+        self._charger_w = {
+            c.charger_id: c.max_power_w - sum(ledger.worst_case_w(k.key) for k in c.connectors)
+            for c in station.chargers
+        }
+        self._feeder_of = {c.charger_id: c.feeder_id for c in station.chargers}
+        self._feeder_w = {
+            f.feeder_id: f.limit_w
+            - sum(
+                ledger.charger_w(c.charger_id)
+                for c in station.chargers
+                if c.feeder_id == f.feeder_id
+            )
+            for f in station.feeders
+        }
+        self._grid_w = station.available_w - ledger.total_w()
+
+    def above(self, key: ConnectorKey) -> int:
+        """Watts that may be added at this connector; negative when a node is overcommitted."""
+        feeder = self._feeder_of[key.charger_id]
+        rooms = [self._charger_w[key.charger_id], self._grid_w]
+        if feeder is not None:
+            rooms.append(self._feeder_w[feeder])
+        return min(rooms)
+
+    def take(self, key: ConnectorKey, watts: int) -> None:
+        feeder = self._feeder_of[key.charger_id]
+        self._charger_w[key.charger_id] -= watts
+        self._grid_w -= watts
+        if feeder is not None:
+            self._feeder_w[feeder] -= watts
+
+
+def plan(
+    ledger: Ledger,
+    wishes: Iterable[Wish],
+    *,
+    busy: Collection[ConnectorKey],
+    held: Callable[[Wish], bool],
+    lowers_outstanding: bool,
+    policy: DispatchPolicy,
+) -> Plan:
+    """Sort the wishes into those that may be sent now and those that must wait.
+
+    A wish no larger than what is already counted for its connector can be sent at any time; but
+    while a node above is overcommitted, no more than the least that may be in force, so that it
+    raises nothing that an unanswered limit had lowered. A larger wish is a raise: it is sent only
+    into room that confirmed lowers have left at every node above it, smallest counted value first.
+    While lowers are outstanding a raise waits to fit as a whole; when there are none it takes the
+    room there is. `busy` connectors have an answer outstanding; `held` wishes wait for their retry.
+    """
+    lowers: list[Wish] = []
+    raises: list[Wish] = []
+    waiting: list[Wish] = []
+    taken = set(busy)
+    room = _Room(ledger)
+    for wish in wishes:
+        if not _unsettled(ledger, wish):
+            continue
+        if wish.connector in taken or held(wish):
+            waiting.append(wish)
+            continue
+        taken.add(wish.connector)
+        if wish.limit.value_w > ledger.worst_case_w(wish.connector):
+            raises.append(wish)
+        else:
+            lowers.append(_lowest(ledger, wish) if room.above(wish.connector) < 0 else wish)
+    outstanding = lowers_outstanding or any(_lowers(ledger, wish) for wish in lowers)
+    sent, left = _fit(ledger, room, raises, whole=outstanding, policy=policy)
+    return Plan(tuple(lowers + sent), tuple(waiting + left))
+
+
+def _unsettled(ledger: Ledger, wish: Wish) -> bool:
+    newest = ledger.newest(wish.connector, wish.scope, wish.session_id)
+    if newest is None:
+        # A session needs no limit of its own while the confirmed fallback says the same.
+        fallback = ledger.newest(wish.connector, Scope.DEFAULT)
+        return (
+            wish.scope is Scope.DEFAULT
+            or fallback is None
+            or fallback.limit.value_w != wish.limit.value_w
+        )
+    return (
+        wish.again
+        or newest.state is not EntryState.CONFIRMED
+        or newest.limit.value_w != wish.limit.value_w
+    )
+
+
+def _lowers(ledger: Ledger, wish: Wish) -> bool:
+    return wish.limit.value_w < ledger.worst_case_w(wish.connector)
+
+
+def _lowest(ledger: Ledger, wish: Wish) -> Wish:
+    if wish.scope is Scope.DEFAULT:
+        return wish
+    value_w = min(wish.limit.value_w, ledger.least_w(wish.connector, wish.session_id))
+    return replace(wish, limit=replace(wish.limit, value_w=value_w))
+
+
+def _fit(
+    ledger: Ledger, room: _Room, raises: list[Wish], *, whole: bool, policy: DispatchPolicy
+) -> tuple[list[Wish], list[Wish]]:
+    sent: list[Wish] = []
+    left: list[Wish] = []
+    minimum_w = {c.key: c.minimum_w for c in ledger.station.connectors()}
+    for wish in sorted(raises, key=lambda w: ledger.worst_case_w(w.connector)):
+        key = wish.connector
+        counted_w = ledger.worst_case_w(key)
+        step_w = min(wish.limit.value_w - counted_w, max(0, room.above(key)))
+        value_w = counted_w + step_w
+        if value_w < wish.limit.value_w:
+            left.append(wish)
+            if whole or step_w < policy.dead_band(counted_w) or value_w < minimum_w[key]:
+                continue
+        room.take(key, step_w)
+        sent.append(replace(wish, limit=replace(wish.limit, value_w=value_w)))
+    return sent, left

@@ -1,0 +1,98 @@
+"""Every error csms raises on purpose.
+
+CsmsError
+├── ConfigError                 a configuration cannot be used; names the field and the value
+├── StationError                a person or a program asked for something that cannot be done
+│   ├── UnknownStationError     no such station
+│   ├── UnknownChargerError     no such charger in the station
+│   ├── UnknownConnectorError   no such connector on the charger
+│   ├── UnknownSessionError     no such session, running or ended
+│   ├── ConnectorOccupiedError  the connector already has a session
+│   ├── ChargerOfflineError     the charger is not connected
+│   ├── ChargerRefusedError     the charger answered no
+│   ├── ChargerSilentError      the charger did not answer or did not act in time
+│   └── ConfigurationRefusedError  a new station configuration cannot hold; lists every reason
+├── StorageError                the database could not take or give what was asked
+└── ProtocolError               a frame cannot be served; knows its OCPP-J error code
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class CsmsError(Exception):
+    """The root of every error csms raises on purpose."""
+
+
+class ConfigError(CsmsError):
+    """A configuration cannot be used.
+
+    `problems` are (path, what is wrong) pairs; the path is dotted, as `chargers.0.maxPower`.
+    """
+
+    def __init__(self, origin: str, problems: Sequence[tuple[str, str]]) -> None:
+        self.origin = origin
+        self.problems = tuple(problems)
+        lines = [f"  {path or '(whole file)'}: {what}" for path, what in self.problems]
+        super().__init__("\n".join([f"{origin}: the configuration cannot be used", *lines]))
+
+
+class StationError(CsmsError):
+    """Something asked of a station cannot be done."""
+
+
+class UnknownStationError(StationError):
+    """No station has this id."""
+
+
+class UnknownChargerError(StationError):
+    """No charger in the station has this id."""
+
+
+class UnknownConnectorError(StationError):
+    """The charger has no connector of this number."""
+
+
+class UnknownSessionError(StationError):
+    """No session has this id."""
+
+
+class ConnectorOccupiedError(StationError):
+    """The connector already has a session, or one is being started on it."""
+
+
+class ChargerOfflineError(StationError):
+    """The charger is not connected."""
+
+
+class ChargerRefusedError(StationError):
+    """The charger answered, and the answer was no."""
+
+
+class ChargerSilentError(StationError):
+    """The charger did not answer, or did not do what it promised, in time."""
+
+
+class ConfigurationRefusedError(StationError):
+    """A new station configuration cannot hold. `reasons` is all that speaks against it."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(self.reasons))
+
+
+class StorageError(CsmsError):
+    """The database could not take or give what was asked."""
+
+
+class ProtocolError(CsmsError):
+    """A frame cannot be served.
+
+    `code` is an OCPP-J 1.6 error code (OCPP-J 1.6 §4.2.3, table 7), in that standard's spelling.
+    """
+
+    def __init__(self, code: str, description: str = "") -> None:
+        self.code = code
+        self.description = description
+        super().__init__(f"{code}: {description}" if description else code)

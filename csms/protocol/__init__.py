@@ -1,0 +1,1 @@
+"""Chargers speak to us: the OCPP-J peer, the websocket server and the message handlers."""

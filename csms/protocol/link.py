@@ -1,0 +1,177 @@
+"""Requests to chargers, over whatever connection each of them has.
+
+The port `csms.ports.ChargerLink` for OCPP 1.6: it builds the payload, checks it, sends it and reads
+the answer. Which request goes first on a busy connection is said by its priority, lower first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from csms.dispatch.commands import Scope, SetLimit
+from csms.errors import ProtocolError
+from csms.ports import Answer, Clock, LateAnswers, Outcome
+from csms.protocol.ocpp16 import answers, requests, smart_charging
+from csms.protocol.rpc import CallError, Disconnected, Reply, Result, TimedOut
+from csms.station.model import ConnectorKey
+
+FALLBACK_PRIORITY = 1
+"""A fallback goes first: it is what holds when nothing else does."""
+
+LIMIT_PRIORITY = 2
+"""Limits of sessions go in the order the loop gives them, which is lowers before raises."""
+
+CLOSE_NORMAL = 1000
+
+REQUEST_PRIORITY = 5
+"""Everything that is not a limit."""
+
+
+class Caller(Protocol):
+    """What the link needs of a charger's connection."""
+
+    async def call(
+        self,
+        action: str,
+        payload: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        priority: int = REQUEST_PRIORITY,
+        on_late: Callable[[Reply], None] | None = None,
+    ) -> Reply:
+        """Send a CALL and wait for its end. `on_late` hears an answer after the time-out."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close without waiting."""
+        ...
+
+
+class OcppLink:
+    """`csms.ports.ChargerLink` over OCPP 1.6J connections.
+
+    `connections` gives a charger's live connection or None. No method raises: a request that cannot
+    be put into a valid message is answered INVALID and not sent.
+    """
+
+    def __init__(
+        self,
+        connections: Callable[[str], Caller | None],
+        late: LateAnswers,
+        clock: Clock,
+        *,
+        session_stack_level: int = smart_charging.SESSION_STACK_LEVEL,
+    ) -> None:
+        self._connections = connections
+        self._late = late
+        self._clock = clock
+        self._session_stack_level = session_stack_level
+
+    def is_connected(self, charger_id: str) -> bool:
+        """Whether the charger has a live, proven socket."""
+        return self._connections(charger_id) is not None
+
+    def disconnect(self, charger_id: str, reason: str) -> None:
+        """Close the charger's socket, if it has one (1000: normal closure). Does not wait."""
+        connection = self._connections(charger_id)
+        if connection is not None:
+            connection.close(CLOSE_NORMAL, reason)
+
+    async def set_limit(self, command: SetLimit) -> Answer:
+        """SetChargingProfile (OCPP 1.6 §5.16). A late answer goes to `LateAnswers`."""
+        try:
+            payload = smart_charging.set_charging_profile(
+                command, self._clock.now(), session_stack_level=self._session_stack_level
+            )
+        except ProtocolError as error:
+            return _not_sent(error)
+
+        def on_late(reply: Reply) -> None:
+            self._late.late_answer(command, _read(requests.SET_CHARGING_PROFILE, reply))
+
+        return await self._ask(
+            command.connector.charger_id,
+            requests.SET_CHARGING_PROFILE,
+            payload,
+            priority=FALLBACK_PRIORITY if command.scope is Scope.DEFAULT else LIMIT_PRIORITY,
+            on_late=on_late,
+        )
+
+    async def clear_limits(self, charger_id: str, connector_id: int | None = None) -> Answer:
+        """ClearChargingProfile (§5.5). `Unknown` (nothing to clear) counts as accepted."""
+        payload = requests.clear_charging_profile(connector_id)
+        return await self._ask(charger_id, requests.CLEAR_CHARGING_PROFILE, payload)
+
+    async def composite_schedule(self, connector: ConnectorKey, duration_s: int) -> Answer:
+        """GetCompositeSchedule (§5.7)."""
+        payload = requests.get_composite_schedule(connector.connector_id, duration_s)
+        return await self._ask(connector.charger_id, requests.GET_COMPOSITE_SCHEDULE, payload)
+
+    async def remote_start(self, connector: ConnectorKey, id_token: str) -> Answer:
+        """RemoteStartTransaction (§5.11), always with a connectorId and never with a profile."""
+        payload = requests.remote_start_transaction(connector.connector_id, id_token)
+        return await self._ask(connector.charger_id, requests.REMOTE_START_TRANSACTION, payload)
+
+    async def remote_stop(self, charger_id: str, transaction_id: int) -> Answer:
+        """RemoteStopTransaction (§5.12)."""
+        payload = requests.remote_stop_transaction(transaction_id)
+        return await self._ask(charger_id, requests.REMOTE_STOP_TRANSACTION, payload)
+
+    async def trigger(self, charger_id: str, message: str, connector_id: int | None) -> Answer:
+        """TriggerMessage (§5.17)."""
+        payload = requests.trigger_message(message, connector_id)
+        return await self._ask(charger_id, requests.TRIGGER_MESSAGE, payload)
+
+    async def get_configuration(self, charger_id: str, keys: Sequence[str]) -> Answer:
+        """GetConfiguration (§5.8). Empty `keys` asks for all.
+
+        The answer's payload maps each key to its value as text, keys spelt as asked for.
+        """
+        payload = requests.get_configuration(keys)
+        return await self._ask(charger_id, requests.GET_CONFIGURATION, payload, asked=keys)
+
+    async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
+        """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted."""
+        payload = requests.change_configuration(key, value)
+        return await self._ask(charger_id, requests.CHANGE_CONFIGURATION, payload)
+
+    async def _ask(
+        self,
+        charger_id: str,
+        action: str,
+        payload: Mapping[str, Any],
+        *,
+        priority: int = REQUEST_PRIORITY,
+        on_late: Callable[[Reply], None] | None = None,
+        asked: Sequence[str] = (),
+    ) -> Answer:
+        try:
+            requests.check(action, payload)
+        except ProtocolError as error:
+            return _not_sent(error)
+        connection = self._connections(charger_id)
+        if connection is None:
+            return Answer(Outcome.DISCONNECTED, "not connected")
+        reply = await connection.call(action, payload, priority=priority, on_late=on_late)
+        return _read(action, reply, asked)
+
+
+def _not_sent(error: ProtocolError) -> Answer:
+    return Answer(Outcome.INVALID, f"not sent: {error}")
+
+
+def _read(action: str, reply: Reply, asked: Sequence[str] = ()) -> Answer:
+    """The answer in a reply, whatever way the charger gave it."""
+    match reply:
+        case Result(payload):
+            return answers.result(action, payload, asked)
+        case CallError(code, description):
+            return answers.error(code, description)
+        case TimedOut(sent):
+            return Answer(Outcome.TIMEOUT, "no answer in time" if sent else "never sent: timed out")
+        case Disconnected(sent):
+            return Answer(
+                Outcome.DISCONNECTED,
+                "connection lost before the answer" if sent else "never sent: connection lost",
+            )

@@ -1,0 +1,32 @@
+"""What a charge point initiates in the Firmware Management profile (OCPP 1.6 §4.4, §4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ocpp.v16.enums import DiagnosticsStatus, FirmwareStatus  # type: ignore[import-untyped, unused-ignore]
+
+from csms.ports import Recorder
+from csms.protocol.ocpp16 import fields
+
+_DIAGNOSTICS = tuple(str(status.value) for status in DiagnosticsStatus)
+_FIRMWARE = tuple(str(status.value) for status in FirmwareStatus)
+
+
+async def diagnostics_status_notification(
+    recorder: Recorder, charger_id: str, payload: Mapping[str, Any]
+) -> dict[str, Any]:
+    """DiagnosticsStatusNotification (§4.4): how far an upload of diagnostics has come."""
+    status = fields.name(_DIAGNOSTICS, payload.get("status"), "")
+    recorder.note(charger_id, "DiagnosticsStatusNotification", {"status": status})
+    return {}
+
+
+async def firmware_status_notification(
+    recorder: Recorder, charger_id: str, payload: Mapping[str, Any]
+) -> dict[str, Any]:
+    """FirmwareStatusNotification (§4.5), in whatever order the charger reports its progress."""
+    status = fields.name(_FIRMWARE, payload.get("status"), "")
+    recorder.note(charger_id, "FirmwareStatusNotification", {"status": status})
+    return {}

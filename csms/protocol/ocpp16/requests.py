@@ -1,0 +1,204 @@
+"""What csms asks of chargers: the payload of each outward action, and the check each must pass.
+
+We are strict with what we send: every payload is held against the standard's JSON schema, with the
+errata's corrections, before it goes out. The schemas come with the `ocpp` package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft4Validator
+from ocpp.v16.enums import Action, ChargingProfilePurposeType  # type: ignore[import-untyped, unused-ignore]
+
+from csms.errors import ProtocolError
+
+CHANGE_CONFIGURATION = str(Action.change_configuration.value)
+CLEAR_CHARGING_PROFILE = str(Action.clear_charging_profile.value)
+GET_COMPOSITE_SCHEDULE = str(Action.get_composite_schedule.value)
+GET_CONFIGURATION = str(Action.get_configuration.value)
+REMOTE_START_TRANSACTION = str(Action.remote_start_transaction.value)
+REMOTE_STOP_TRANSACTION = str(Action.remote_stop_transaction.value)
+SET_CHARGING_PROFILE = str(Action.set_charging_profile.value)
+TRIGGER_MESSAGE = str(Action.trigger_message.value)
+
+SENT = frozenset(
+    {
+        CHANGE_CONFIGURATION,
+        CLEAR_CHARGING_PROFILE,
+        GET_COMPOSITE_SCHEDULE,
+        GET_CONFIGURATION,
+        REMOTE_START_TRANSACTION,
+        REMOTE_STOP_TRANSACTION,
+        SET_CHARGING_PROFILE,
+        TRIGGER_MESSAGE,
+    }
+)
+"""The outward actions csms sends."""
+
+_TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+
+# What the published schemas leave open although the text or the errata close it. Times: §3.14, and
+# the one form every charger reads. Periods: errata 3.45 wants a first one, so there must be one.
+_CORRECTIONS: Mapping[str, Mapping[str, Any]] = {
+    "chargingProfileId": {"minimum": 1},
+    "chargingSchedulePeriod": {"minItems": 1},
+    "connectorId": {"minimum": 0},
+    "duration": {"minimum": 1},
+    "idTag": {"minLength": 1},
+    "key": {"minLength": 1},
+    "limit": {"minimum": 0},
+    "minChargingRate": {"minimum": 0},
+    "numberPhases": {"minimum": 1, "maximum": 3},
+    "stackLevel": {"minimum": 0},
+    "startPeriod": {"minimum": 0},
+}
+
+_CODES: Mapping[str, str] = {
+    "additionalProperties": "FormationViolation",
+    "required": "OccurenceConstraintViolation",
+    "minItems": "OccurenceConstraintViolation",
+    "type": "TypeConstraintViolation",
+}
+
+
+# ---------------------------------------------------------------------- payloads
+
+
+def change_configuration(key: str, value: str) -> dict[str, Any]:
+    """ChangeConfiguration.req (§6.9). Every value is text, numbers too."""
+    return {"key": key, "value": value}
+
+
+def clear_charging_profile(connector_id: int | None = None) -> dict[str, Any]:
+    """ClearChargingProfile.req (§6.13): every profile of the charger, or of one connector."""
+    return {} if connector_id is None else {"connectorId": connector_id}
+
+
+def get_composite_schedule(connector_id: int, duration_s: int) -> dict[str, Any]:
+    """GetCompositeSchedule.req (§6.21), in whatever unit the charger prefers."""
+    return {"connectorId": connector_id, "duration": duration_s}
+
+
+def get_configuration(keys: Sequence[str] = ()) -> dict[str, Any]:
+    """GetConfiguration.req (§6.23). No keys asks for all: `key` is then absent, not empty."""
+    return {"key": list(keys)} if keys else {}
+
+
+def remote_start_transaction(connector_id: int, id_tag: str) -> dict[str, Any]:
+    """RemoteStartTransaction.req (§6.33).
+
+    Always with a connector, since some chargers demand one, and never with a profile, since some
+    chargers refuse one.
+    """
+    return {"connectorId": connector_id, "idTag": id_tag}
+
+
+def remote_stop_transaction(transaction_id: int) -> dict[str, Any]:
+    """RemoteStopTransaction.req (§6.35)."""
+    return {"transactionId": transaction_id}
+
+
+def trigger_message(message: str, connector_id: int | None = None) -> dict[str, Any]:
+    """TriggerMessage.req (§6.51). Without a connector it is meant for all of them."""
+    payload: dict[str, Any] = {"requestedMessage": message}
+    if connector_id is not None:
+        payload["connectorId"] = connector_id
+    return payload
+
+
+# ---------------------------------------------------------------------- the check
+
+
+def check(action: str, payload: Mapping[str, Any]) -> None:
+    """Hold an outgoing payload against the corrected schema of its action.
+
+    Raises ProtocolError naming the field, with the OCPP-J code a charger would answer with.
+    """
+    if action not in SENT:
+        raise ProtocolError("NotSupported", f"{action} is not sent")
+    try:
+        # Decimals, because 21.4 as a float is not a multiple of 0.1.
+        exact = json.loads(json.dumps(payload, allow_nan=False), parse_float=Decimal)
+    except (TypeError, ValueError) as error:
+        raise ProtocolError("FormationViolation", f"{action}: {error}") from error
+    errors = sorted(_validator(action).iter_errors(exact), key=lambda e: _path(e.absolute_path))
+    if errors:
+        first = errors[0]
+        raise ProtocolError(
+            _CODES.get(str(first.validator), "PropertyConstraintViolation"),
+            f"{action}.{_path(first.absolute_path) or 'payload'}: {first.message}"[:200],
+        )
+    rule = _RULES.get(action)
+    problem = rule(exact) if rule is not None else None
+    if problem is not None:
+        raise ProtocolError("PropertyConstraintViolation", f"{action}.{problem}")
+
+
+def _path(parts: Sequence[Any]) -> str:
+    return ".".join(str(part) for part in parts)
+
+
+@lru_cache(maxsize=len(SENT))
+def _validator(action: str) -> Draft4Validator:
+    schema = files("ocpp.v16").joinpath("schemas", f"{action}.json").read_text("utf-8-sig")
+    return Draft4Validator(_corrected(json.loads(schema, parse_float=Decimal)))
+
+
+def _corrected(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema with every property tightened as `_CORRECTIONS` and the form of times have it."""
+    corrected = dict(schema)
+    if schema.get("format") == "date-time":
+        corrected["pattern"] = _TIME_PATTERN
+    if "items" in schema:
+        corrected["items"] = _corrected(schema["items"])
+    if "properties" in schema:
+        corrected["properties"] = {
+            name: {**_corrected(inner), **_correction(name, inner)}
+            for name, inner in schema["properties"].items()
+        }
+    return corrected
+
+
+def _correction(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    # GetConfiguration has a list called `key`: the length of text is no matter for it.
+    return {} if name == "key" and schema.get("type") == "array" else _CORRECTIONS.get(name, {})
+
+
+def _profile_rule(payload: Mapping[str, Any]) -> str | None:
+    """What §3.13 and the errata say of a profile beyond the shape of its fields."""
+    profile = payload["csChargingProfiles"]
+    purpose = profile["chargingProfilePurpose"]
+    session = purpose == ChargingProfilePurposeType.tx_profile.value
+    if profile["chargingSchedule"]["chargingSchedulePeriod"][0]["startPeriod"] != 0:
+        return "csChargingProfiles.chargingSchedule: the first period starts at 0 (errata 3.45)"
+    if session and payload["connectorId"] == 0:
+        return "connectorId: a TxProfile belongs to one connector (§3.13.1)"
+    if session and "transactionId" not in profile:
+        return "csChargingProfiles.transactionId: a TxProfile needs its transaction (§5.16)"
+    if not session and "transactionId" in profile:
+        return f"csChargingProfiles.transactionId: not in a {purpose} (§7.10)"
+    if payload["connectorId"] != 0 and (
+        purpose == ChargingProfilePurposeType.charge_point_max_profile.value
+    ):
+        return "connectorId: a ChargePointMaxProfile belongs to connector 0 (§3.13.1)"
+    return None
+
+
+def _start_rule(payload: Mapping[str, Any]) -> str | None:
+    return (
+        None
+        if payload.get("connectorId") != 0
+        else "connectorId: a session starts on a connector, counted from 1 (§5.11)"
+    )
+
+
+_RULES: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {
+    SET_CHARGING_PROFILE: _profile_rule,
+    REMOTE_START_TRANSACTION: _start_rule,
+}

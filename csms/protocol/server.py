@@ -1,0 +1,278 @@
+"""The WebSocket server chargers dial (OCPP-J 1.6 §3).
+
+A handshake is decided on before the upgrade (`auth`); a socket is bounded (`wire`); a connection
+serves it (`connection`); the registry says which connection is the charger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import uuid
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self, cast
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from csms.ports import Clock, FrameLog, Gate, Recorder
+from csms.protocol import auth
+from csms.protocol.auth import Refusal, Visitor
+from csms.protocol.connection import Connection, ConnectionSettings, Surroundings
+from csms.protocol.framing import printable
+from csms.protocol.registry import Registry
+from csms.protocol.rpc import ReplyCache
+from csms.protocol.wire import ChargerSocket, OpenSockets, WireLimits
+
+log = structlog.get_logger(__name__)
+
+ServeAction = Callable[[Recorder, str, str, Any], Awaitable[dict[str, Any]]]
+"""Serves one request: recorder, charger id, action, payload to the payload of the answer."""
+
+CLOSE_PROTOCOL = 1002
+CLOSE_RESTART = 1012
+PROTOCOL_HEADER = "Sec-WebSocket-Protocol"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where to listen, and the bounds of it all.
+
+    `accept_missing_subprotocol`: some chargers offer none and mean OCPP 1.6; OCPP-J 1.6 §3.1.2
+    wants them closed. `max_opening` sockets may be in their handshake on top of `max_connections`.
+    """
+
+    host: str | None = None
+    port: int = 9000
+    accept_missing_subprotocol: bool = True
+    max_connections: int = 2000
+    max_opening: int = 500
+    open_timeout_s: float = 5.0
+    backlog: int = 4096
+    max_frame_bytes: int = 1 << 20
+    rival_ping_s: float = 5.0
+    wire: WireLimits = field(default_factory=WireLimits)
+    connection: ConnectionSettings = field(default_factory=ConnectionSettings)
+
+
+class OcppServer:
+    """Listens from `start` to `stop`; also an asynchronous context manager."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        clock: Clock,
+        gate: Gate,
+        recorder: Recorder,
+        frames: FrameLog,
+        serve_action: ServeAction,
+    ) -> None:
+        self._settings = settings
+        self._connection_settings = replace(
+            settings.connection, max_frame_chars=settings.max_frame_bytes
+        )
+        self._clock = clock
+        self._gate = gate
+        self._recorder = recorder
+        self._frames = frames
+        self._serve_action = serve_action
+        self._registry: Registry[Connection] = Registry(recorder.record, clock)
+        self._caches: OrderedDict[str, ReplyCache] = OrderedDict()
+        self._sockets = OpenSockets(settings.max_connections + settings.max_opening)
+        self._connections = 0
+        self._listener: Server | None = None
+
+    # ------------------------------------------------------------------ for others
+
+    @property
+    def port(self) -> int:
+        """The TCP port listened on. Raises RuntimeError before `start`."""
+        if self._listener is None:
+            raise RuntimeError("the server is not listening")
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    def connection(self, charger_id: str) -> Connection | None:
+        """The charger's live, proven connection; None when there is none that can be used."""
+        connection = self._registry.live(charger_id)
+        return connection if connection is not None and connection.usable else None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the address cannot be used."""
+        settings = self._settings
+        new_socket = functools.partial(
+            ChargerSocket, clock=self._clock, limits=settings.wire, sockets=self._sockets
+        )
+        self._listener = await serve(
+            self._on_socket,
+            settings.host,
+            settings.port,
+            process_request=self._on_request,
+            select_subprotocol=_first,
+            compression=None,  # OCPP-J 1.6 §5.1; also what a decompression bomb needs
+            max_size=settings.max_frame_bytes,
+            max_queue=(8, 2),
+            open_timeout=settings.open_timeout_s,
+            close_timeout=settings.connection.close_timeout_s,
+            ping_interval=None,  # `liveness` pings: a missing pong alone closes nothing
+            ping_timeout=None,
+            server_header=None,
+            backlog=settings.backlog,
+            create_connection=cast("type[ServerConnection]", new_socket),
+        )
+        log.info("listening_for_chargers", port=self.port)
+
+    async def stop(self) -> None:
+        """Close every connection (1012: service restart), and return when all have ended."""
+        if self._listener is not None:
+            self._listener.close(code=CLOSE_RESTART, reason="restarting")
+            await self._listener.wait_closed()
+            self._listener = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # ------------------------------------------------------------------ before the upgrade
+
+    async def _on_request(self, socket: ServerConnection, request: Request) -> Response | None:
+        """Refuse, or leave on the request just the subprotocol to agree on."""
+        assert isinstance(socket, ChargerSocket)
+        headers = request.headers
+        if self._connections >= self._settings.max_connections:
+            return self._refuse(socket, request, FULL)
+        verdict = await auth.admit(
+            self._gate,
+            request.path,
+            origins=headers.get_all("Origin"),
+            protocols=headers.get_all(PROTOCOL_HEADER),
+            address=_address(socket),
+        )
+        if isinstance(verdict, Refusal):
+            return self._refuse(socket, request, verdict)
+        socket.visitor = verdict
+        if headers.get_all(PROTOCOL_HEADER):
+            del headers[PROTOCOL_HEADER]
+        if verdict.subprotocol is not None:
+            headers[PROTOCOL_HEADER] = verdict.subprotocol
+        return None
+
+    def _refuse(self, socket: ChargerSocket, request: Request, refusal: Refusal) -> Response:
+        log.info(
+            "handshake_refused",
+            peer=_address(socket),
+            target=printable(request.path),
+            status=int(refusal.status),
+        )
+        return socket.respond(refusal.status, refusal.text)
+
+    # ------------------------------------------------------------------ after the upgrade
+
+    async def _on_socket(self, socket: ServerConnection) -> None:
+        """Serve one socket from its handshake to its end."""
+        assert isinstance(socket, ChargerSocket)
+        visitor = socket.visitor
+        assert visitor is not None
+        if not self._speaks_ocpp(visitor):
+            # The letter of OCPP-J 1.6 §3.1.2: finish the handshake without the header, then close.
+            log.info("no_common_subprotocol", charger_id=visitor.charger_id)
+            await socket.close(CLOSE_PROTOCOL, "subprotocol ocpp1.6 is needed")
+            return
+        if not visitor.offered:
+            log.info("no_subprotocol_offered", charger_id=visitor.charger_id)
+        self._connections += 1
+        try:
+            await self._serve(socket, visitor.charger_id)
+        finally:
+            self._connections -= 1
+
+    def _speaks_ocpp(self, visitor: Visitor) -> bool:
+        if visitor.offered:
+            return visitor.subprotocol is not None
+        return self._settings.accept_missing_subprotocol
+
+    async def _serve(self, socket: ChargerSocket, charger_id: str) -> None:
+        connection = Connection(
+            charger_id,
+            socket,
+            self._surroundings(charger_id),
+            cache=self._cache(charger_id),
+            settings=self._connection_settings,
+        )
+        rival = self._registry.arrived(connection)
+        async with asyncio.TaskGroup() as tasks:
+            claim = tasks.create_task(self._claim(connection, rival))
+            try:
+                await connection.run()
+            finally:
+                self._registry.left(connection)
+                claim.cancel()
+
+    async def _claim(self, connection: Connection, rival: Connection | None) -> None:
+        """Make a connection the live one without a request of its own to prove it.
+
+        That is: when there is no other after a while (a charger that reconnects need not send
+        anything, OCPP-J 1.6 §5.4), or when the live one does not answer a ping.
+        """
+        if rival is None:
+            await asyncio.sleep(self._settings.connection.no_boot_wait_s)
+            if self._registry.live(connection.charger_id) is None:
+                self._registry.promote(connection, "no other connection")
+            return
+        asked_at = self._clock.monotonic()
+        rival.ping()
+        await asyncio.sleep(self._settings.rival_ping_s)
+        still_live = self._registry.live(connection.charger_id) is rival
+        if still_live and rival.heard_at <= asked_at:
+            self._registry.promote(connection, "the old connection is silent")
+
+    def _surroundings(self, charger_id: str) -> Surroundings:
+        async def handle(action: str, payload: Any) -> dict[str, Any]:
+            return await self._serve_action(self._recorder, charger_id, action, payload)
+
+        return Surroundings(
+            handle=handle,
+            registered=functools.partial(self._gate.registered, charger_id),
+            on_first_call=functools.partial(self._registry.promote, why="it sent a request"),
+            on_end=self._registry.left,
+            clock=self._clock,
+            frames=self._frames,
+            new_id=lambda: str(uuid.uuid4()),
+        )
+
+    def _cache(self, charger_id: str) -> ReplyCache:
+        """The charger's answers, kept across its sockets; of the chargers seen last."""
+        cache = self._caches.setdefault(charger_id, ReplyCache())
+        self._caches.move_to_end(charger_id)
+        if len(self._caches) > 2 * self._settings.max_connections:
+            self._caches.popitem(last=False)
+        return cache
+
+
+FULL = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n")
+
+
+def _first(_socket: ServerConnection, offers: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Agree to what `_on_request` left on the request."""
+    return offers[0] if offers else None
+
+
+def _address(socket: ServerConnection) -> str:
+    """The other side's IP address; empty when it is already gone."""
+    peer = socket.remote_address
+    return str(peer[0]) if peer else ""

@@ -1,0 +1,189 @@
+"""A charger's WebSocket, held on a short leash.
+
+`websockets` does the protocol (RFC 6455); this adds what a hostile or half-dead client calls for:
+writes that never wait, a cap on what is buffered for a client that does not read, a cap on control
+frames, and the time anything was last heard.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CTRL_OPCODES, Frame, Opcode
+from websockets.protocol import SEND_EOF, Event, State
+from websockets.server import ServerProtocol
+
+from csms.ports import Clock
+from csms.protocol.auth import Visitor
+
+if TYPE_CHECKING:
+    import asyncio
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WireLimits:
+    """Bounds of one socket. Control frames are a token bucket holding three seconds' worth."""
+
+    write_buffer_bytes: int = 256 * 1024
+    control_frames_per_s: float = 10.0
+
+
+@dataclass(slots=True)
+class OpenSockets:
+    """How many TCP connections there are, in whatever state, and how many there may be."""
+
+    most: int
+    count: int = 0
+
+
+def _nobody() -> None:
+    """Tell nobody."""
+
+
+class ChargerSocket(ServerConnection):
+    """One accepted TCP connection, from before its handshake to its end."""
+
+    def __init__(
+        self,
+        protocol: ServerProtocol,
+        server: Server,
+        *,
+        clock: Clock,
+        limits: WireLimits,
+        sockets: OpenSockets,
+        **options: Any,
+    ) -> None:
+        super().__init__(protocol, server, **options)
+        self._clock = clock
+        self._limits = limits
+        self._sockets = sockets
+        self._pings = 0
+        self._control_tokens = 3 * limits.control_frames_per_s
+        self._control_at = clock.monotonic()
+        self.heard_at = self._control_at
+        """When any frame last came, monotonic seconds."""
+        self.pong_seen = False
+        """Whether this client answers pings (some never do, so that alone proves nothing)."""
+        self.visitor: Visitor | None = None
+        """Who this is, set when the handshake is let through."""
+        self.on_closing: Callable[[], None] = _nobody
+        """Called (more than once, perhaps) when the socket begins to close or is lost."""
+
+    # ------------------------------------------------------------------ for the shell above
+
+    @property
+    def open(self) -> bool:
+        """Whether frames can still be written."""
+        return self.state is State.OPEN
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; None when the connection has ended."""
+        try:
+            return await self.recv()
+        except ConnectionClosed:
+            return None
+
+    def write(self, text: str) -> None:
+        """Write a text frame without waiting. Does nothing on a closing connection."""
+        if self.state is State.OPEN:
+            self.protocol.send_text(text.encode())
+            self._flush()
+
+    def write_ping(self) -> None:
+        """Write a ping without waiting. Its pong counts as a frame heard."""
+        if self.state is State.OPEN:
+            self._pings += 1
+            self.protocol.send_ping(self._pings.to_bytes(8, "big"))
+            self._flush()
+
+    def start_close(self, code: int, reason: str) -> None:
+        """Write a close frame without waiting for the answer; `abort` when none comes."""
+        if self.state is State.OPEN:
+            self.protocol.send_close(code, reason)
+            self._flush()
+
+    def abort(self) -> None:
+        """Drop the TCP connection and everything buffered for it."""
+        self.transport.abort()
+
+    def send_data(self) -> None:
+        """Write what the protocol has to say, in one piece and only while somebody may hear it.
+
+        A thousand pongs one by one to a client that is gone would be a thousand warnings.
+        """
+        pieces = self.protocol.data_to_send()
+        if self.transport.is_closing():
+            return
+        data = b"".join(pieces)
+        if data:
+            self.transport.write(data)
+        if SEND_EOF in pieces:
+            self._end_writing()
+
+    def _end_writing(self) -> None:
+        """Close our half, as the closing handshake ends (RFC 6455 §7.1.1); TLS has no halves."""
+        if self.transport.can_write_eof():
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _flush(self) -> None:
+        self.send_data()
+        self._check_write_buffer()
+
+    def _check_write_buffer(self) -> None:
+        """A client that sends and never reads would otherwise grow the buffer without end."""
+        size = self.transport.get_write_buffer_size()
+        if size > self._limits.write_buffer_bytes and not self.transport.is_closing():
+            log.warning("client_does_not_read", peer=str(self.remote_address), buffered_bytes=size)
+            self.transport.abort()
+
+    # ------------------------------------------------------------------ asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A TCP connection was accepted. Beyond the bound it is dropped at once."""
+        self._sockets.count += 1
+        super().connection_made(transport)
+        if self._sockets.count > self._sockets.most:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The TCP connection is gone."""
+        self._sockets.count -= 1
+        super().connection_lost(exc)
+        self.on_closing()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. Pongs they called for have been buffered when the check runs."""
+        super().data_received(data)
+        self._check_write_buffer()
+        if self.state in (State.CLOSING, State.CLOSED):
+            self.on_closing()
+
+    def process_event(self, event: Event) -> None:
+        """One request line or frame came."""
+        if isinstance(event, Frame):
+            self.heard_at = self._clock.monotonic()
+            if event.opcode in CTRL_OPCODES:
+                self._count_control(event)
+        super().process_event(event)
+
+    def _count_control(self, frame: Frame) -> None:
+        rate = self._limits.control_frames_per_s
+        grown = self._control_tokens + (self.heard_at - self._control_at) * rate
+        self._control_tokens = min(3 * rate, grown) - 1
+        self._control_at = self.heard_at
+        if frame.opcode is Opcode.PONG:
+            self.pong_seen = True
+        if self._control_tokens < 0 and not self.transport.is_closing():
+            log.warning("too_many_control_frames", peer=str(self.remote_address))
+            self.transport.abort()

@@ -1,0 +1,1 @@
+"""What is true: the model of a station and the facts that change it (pure)."""

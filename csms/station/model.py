@@ -1,0 +1,129 @@
+"""What a station is built of. Frozen: a change of the site is a new `Station`.
+
+Powers are whole watts, so that no sum is ever rounded. Identifiers are the ones the operator chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class ConnectorKey(NamedTuple):
+    """One connector of one charger. `connector_id` counts from 1, as in OCPP 1.6 §3.15."""
+
+    charger_id: str
+    connector_id: int
+
+    def __str__(self) -> str:
+        return f"{self.charger_id}/{self.connector_id}"
+
+
+class CurrentType(StrEnum):
+    """What flows through a connector."""
+
+    AC = "AC"
+    DC = "DC"
+
+
+class RateUnit(StrEnum):
+    """How a limit is written (OCPP 1.6 §7.12): watts in total, or amperes per phase."""
+
+    WATTS = "W"
+    AMPERES = "A"
+
+
+class LimitSource(StrEnum):
+    """Why a limit has the value it has: the constraint that binds."""
+
+    GRID = "grid"
+    FEEDER = "feeder"
+    CHARGER = "charger"
+    CONNECTOR = "connector"
+    VEHICLE = "vehicle"
+    DEMAND = "demand"
+    FALLBACK = "fallback"
+    MINIMUM = "minimum"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit on one connector. `expires_at` is UTC epoch seconds, None when it does not end."""
+
+    value_w: int
+    source: LimitSource
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One outlet.
+
+    `fallback_w` is what the connector may draw when nobody speaks to its charger: the value of the
+    TxDefaultProfile. `minimum_w` is the least power worth offering: a share is 0 or at least this.
+    """
+
+    key: ConnectorKey
+    max_power_w: int
+    current_type: CurrentType = CurrentType.DC
+    phases: int = 3
+    voltage_v: int = 230
+    minimum_w: int = 0
+    fallback_w: int = 0
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Charger:
+    """One charge point. `rate_unit` None means: ask the charger what it takes."""
+
+    charger_id: str
+    max_power_w: int
+    connectors: tuple[Connector, ...]
+    feeder_id: str | None = None
+    rate_unit: RateUnit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feeder:
+    """A cable or sub-panel with a limit, between the grid connection and some chargers."""
+
+    feeder_id: str
+    limit_w: int
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """A stationary battery: usable energy at the start and the power it can give or take."""
+
+    energy_wh: int
+    power_w: int
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One site behind one grid connection."""
+
+    station_id: str
+    grid_limit_w: int
+    chargers: tuple[Charger, ...]
+    feeders: tuple[Feeder, ...] = ()
+    static_load_w: int = 0
+    reserve_w: int = 0
+    battery: Battery | None = None
+
+    @property
+    def available_w(self) -> int:
+        """What all connectors together may draw: the grid limit less static load and reserve."""
+        return max(0, self.grid_limit_w - self.static_load_w - self.reserve_w)
+
+    def connectors(self) -> Iterator[Connector]:
+        """Every connector of the station, in the order of the configuration."""
+        for charger in self.chargers:
+            yield from charger.connectors
+
+    def charger(self, charger_id: str) -> Charger | None:
+        """The charger of this id, or None."""
+        return next((c for c in self.chargers if c.charger_id == charger_id), None)

@@ -1,0 +1,309 @@
+"""`ports.Store` in a database: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from csms.dispatch.ledger import Entry
+from csms.errors import StorageError
+from csms.ports import ChargerRecord, Clock, Frame, IdToken, StoredSession
+from csms.station.facts import MeterSample
+from csms.storage import dialect, frames, ledger, migration, samples, sessions, stations
+from csms.storage.reader import Reader
+from csms.storage.retention import Turn
+from csms.storage.work import Stream
+from csms.storage.writer import Counters, Writer, WriterSettings
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSettings:
+    """How much may wait and how much is kept.
+
+    `frames_kept` is for all chargers together. A superseded limit is kept for `limits_kept_s` and a
+    meter sample for `samples_kept_s` (None: for ever), counted back from the newest one written.
+    """
+
+    writer: WriterSettings = field(default_factory=WriterSettings)
+    waiting_samples: int = 10_000
+    waiting_frames: int = 10_000
+    frames_kept: int = 100_000
+    limits_kept_s: float = 30 * 86_400.0
+    samples_kept_s: float | None = None
+    busy_timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a store has done since it was opened, for people who watch it."""
+
+    commits: int
+    operations: int
+    rows: int
+    failed: int
+    refused: int
+    lost: int
+    dropped_samples: int
+    dropped_frames: int
+
+
+class SqlStore:
+    """`ports.Store` on one writing and one reading thread.
+
+    A read sees every write that was asked for before it, except that `find` may see a session's
+    meter register a moment late. `url` is a SQLAlchemy URL; one that cannot be used raises
+    StorageError here or in `open`.
+    """
+
+    def __init__(
+        self, url: str, *, clock: Clock | None = None, settings: SqlSettings | None = None
+    ) -> None:
+        self._url = dialect.parse(url)
+        self._clock = clock
+        self._settings = settings or SqlSettings()
+        self._samples = Stream(self._save_samples, self._settings.waiting_samples)
+        self._frames = Stream(self._save_frames, self._settings.waiting_frames)
+        self._samples_turn = Turn()
+        self._frames_turn = Turn(max(1, self._settings.frames_kept // 10))
+        self._limits_turn = Turn()
+        self._counters = Counters()
+        self._opened: tuple[Writer, Reader] | None = None
+
+    # ------------------------------------------------------------------ opening and closing
+
+    async def open(self) -> None:
+        """Make ready: migrate (SQLite) or check (others), then start both threads."""
+        if self._opened is not None:
+            raise StorageError("the store is already open")
+        streams = (self._samples, self._frames)
+        writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_limits)
+        await writer.open()
+        reader = Reader(self._connect_reader)
+        try:
+            await reader.open()
+        except BaseException:
+            await writer.close()
+            raise
+        self._counters = writer.counters
+        self._opened = (writer, reader)
+
+    async def close(self) -> None:
+        """Write what is queued, then let go. Raises StorageError when limits were lost."""
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        writer, reader = opened
+        # The writer's connection goes last: the last one to go checkpoints the WAL.
+        await reader.close()
+        await writer.close()
+
+    def statistics(self) -> Statistics:
+        """What was done since `open`."""
+        done = self._counters
+        return Statistics(
+            commits=done.commits,
+            operations=done.operations,
+            rows=done.rows,
+            failed=done.failed,
+            refused=done.refused,
+            lost=done.lost,
+            dropped_samples=self._samples.dropped,
+            dropped_frames=self._frames.dropped,
+        )
+
+    def _connect_writer(self) -> Connection:
+        engine = dialect.writer_engine(self._url, busy_timeout_s=self._settings.busy_timeout_s)
+        return self._connect(engine, self._prepare)
+
+    def _connect_reader(self) -> Connection:
+        engine = dialect.reader_engine(self._url, busy_timeout_s=self._settings.busy_timeout_s)
+        return self._connect(engine, lambda _connection: None)
+
+    def _connect(self, engine: Engine, prepare: Callable[[Connection], None]) -> Connection:
+        doing = f"cannot open {self._url.render_as_string()}"
+        try:
+            connection = engine.connect()
+        except SQLAlchemyError as error:
+            raise dialect.storage_error(error, doing) from error
+        try:
+            prepare(connection)
+        except SQLAlchemyError as error:
+            connection.close()
+            raise dialect.storage_error(error, doing) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: Connection) -> None:
+        dialect.check_writer(connection)
+        with connection.begin():
+            if dialect.is_sqlite(self._url):
+                migration.upgrade(connection)
+            else:
+                migration.check(connection)
+
+    # ------------------------------------------------------------------ in the writing thread
+
+    def _save_samples(self, connection: Connection, rows: Sequence[samples.SampleRow]) -> None:
+        samples.save(connection, rows)
+        kept_s = self._settings.samples_kept_s
+        if kept_s is not None and self._samples_turn.due(len(rows)):
+            newest = max(sample.at for _, sample in rows)
+            samples.prune(connection, newest - kept_s, self._samples_turn.at_most)
+
+    def _save_frames(self, connection: Connection, rows: Sequence[Frame]) -> None:
+        frames.save(connection, rows)
+        if self._frames_turn.due(len(rows)):
+            frames.prune(connection, self._settings.frames_kept, self._frames_turn.at_most)
+
+    def _save_limits(self, connection: Connection, rows: Collection[ledger.LedgerRow]) -> None:
+        ledger.save(connection, rows)
+        if rows and self._limits_turn.due(len(rows)):
+            newest = max(entry.sent_at for _, entry in rows)
+            before = newest - self._settings.limits_kept_s
+            ledger.prune(connection, before, self._limits_turn.at_most)
+
+    # ------------------------------------------------------------------ ways in and out
+
+    def _threads(self) -> tuple[Writer, Reader]:
+        if self._opened is None:
+            raise StorageError("the store is not open")
+        return self._opened
+
+    async def _write(self, work: Callable[[Connection], Result]) -> Result:
+        writer, _ = self._threads()
+        return await writer.submit(work)
+
+    async def _read(self, question: Callable[[Connection], Result]) -> Result:
+        _, reader = self._threads()
+        return await reader.read(question)
+
+    async def _read_settled(self, question: Callable[[Connection], Result]) -> Result:
+        """Read after everything queued was written: rows nobody waited for are seen too."""
+        writer, reader = self._threads()
+        await writer.settled()
+        return await reader.read(question)
+
+    # ------------------------------------------------------------------ sessions
+
+    async def start(self, session: StoredSession) -> StoredSession:
+        """See `ports.SessionStore`."""
+        stored = await self._write(lambda connection: sessions.start(connection, session))
+        if stored is None:
+            raise StorageError(
+                f"session id {session.session_id} or transaction id {session.transaction_id}"
+                " is taken by another session"
+            )
+        return stored
+
+    async def end(
+        self, session_id: str, *, ended_at: float, meter_stop_wh: int | None, reason: str
+    ) -> StoredSession | None:
+        """See `ports.SessionStore`."""
+        return await self._write(
+            lambda connection: sessions.end(
+                connection,
+                session_id,
+                ended_at=ended_at,
+                meter_stop_wh=meter_stop_wh,
+                reason=reason,
+            )
+        )
+
+    async def find(self, charger_id: str, transaction_id: int) -> StoredSession | None:
+        """See `ports.SessionStore`."""
+        return await self._read(lambda c: sessions.find(c, charger_id, transaction_id))
+
+    async def running(self) -> list[StoredSession]:
+        """See `ports.SessionStore`; oldest start first."""
+        return await self._read_settled(sessions.running)
+
+    async def ended(
+        self, station_id: str, *, limit: int = 100, before: float | None = None
+    ) -> list[StoredSession]:
+        """See `ports.SessionStore`."""
+        return await self._read_settled(lambda c: sessions.ended(c, station_id, limit, before))
+
+    async def declare_vehicle(self, session_id: str, vehicle_max_w: int) -> None:
+        """See `ports.SessionStore`."""
+        await self._write(lambda c: sessions.declare_vehicle(c, session_id, vehicle_max_w))
+
+    def sample(self, session_id: str | None, sample: MeterSample) -> None:
+        """See `ports.SessionStore`. When the store is not open, it counts as dropped."""
+        self._put(self._samples, (session_id, sample))
+
+    async def samples(self, session_id: str, *, limit: int = 1000) -> list[MeterSample]:
+        """See `ports.SessionStore`."""
+        return await self._read_settled(lambda c: samples.newest(c, session_id, limit))
+
+    # ------------------------------------------------------------------ ledger
+
+    async def write(self, station_id: str, entries: Sequence[Entry]) -> None:
+        """See `ports.LedgerStore`."""
+        rows = [(station_id, entry) for entry in entries]
+        if rows:
+            await self._write(lambda connection: self._save_limits(connection, rows))
+
+    def write_later(self, station_id: str, entries: Sequence[Entry]) -> None:
+        """See `ports.LedgerStore`. Raises StorageError when the store is not open."""
+        writer, _ = self._threads()
+        if entries:
+            writer.keep({(station_id, entry.token): (station_id, entry) for entry in entries})
+
+    async def load(self, station_id: str) -> list[Entry]:
+        """See `ports.LedgerStore`."""
+        return await self._read_settled(lambda connection: ledger.load(connection, station_id))
+
+    async def last_token(self) -> int:
+        """See `ports.LedgerStore`."""
+        return await self._read_settled(ledger.last_token)
+
+    # ------------------------------------------------------------------ stations
+
+    async def save_station(self, station_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        at = None if self._clock is None else self._clock.now()
+        await self._write(lambda c: stations.save_station(c, station_id, document, at))
+
+    async def load_stations(self) -> dict[str, dict[str, Any]]:
+        """See `ports.StationStore`."""
+        return await self._read(stations.load_stations)
+
+    async def save_charger(self, record: ChargerRecord) -> None:
+        """See `ports.StationStore`."""
+        await self._write(lambda connection: stations.save_charger(connection, record))
+
+    async def load_chargers(self) -> dict[str, ChargerRecord]:
+        """See `ports.StationStore`."""
+        return await self._read(stations.load_chargers)
+
+    async def save_token(self, token: IdToken) -> None:
+        """See `ports.StationStore`."""
+        await self._write(lambda connection: stations.save_token(connection, token))
+
+    async def load_token(self, id_token: str) -> IdToken | None:
+        """See `ports.StationStore`."""
+        return await self._read(lambda connection: stations.load_token(connection, id_token))
+
+    # ------------------------------------------------------------------ frames
+
+    def frame(self, frame: Frame) -> None:
+        """See `ports.FrameLog`. When the store is not open, it counts as dropped."""
+        self._put(self._frames, frame)
+
+    async def frames(self, charger_id: str, *, limit: int = 200) -> list[Frame]:
+        """See `ports.FrameLog`."""
+        return await self._read_settled(lambda c: frames.newest(c, charger_id, limit))
+
+    def _put(self, stream: Stream[Any], row: object) -> None:
+        if self._opened is None:
+            stream.dropped += 1
+        else:
+            self._opened[0].put(stream, row)

@@ -1,0 +1,183 @@
+"""The tables, as the code uses them. The migrations build them; a test holds the two together.
+
+Times are UTC epoch seconds (double precision), powers watts, energies watt-hours. Nothing here has
+a foreign key: what a charger reports of a session nobody knows is kept all the same.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class WireText(TypeDecorator[str]):
+    r"""Text that may come from a charger.
+
+    JSON can carry what a database cannot: NUL and lone surrogates (RFC 8259 §8.2). They are stored
+    as U+FFFD and `?`, so that no bad character costs a transaction.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """The text as every database takes it."""
+        del dialect
+        if value is None:
+            return None
+        if "\0" in value:
+            value = value.replace("\0", "\ufffd")
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+# SQLite numbers rows by itself only for a column declared exactly INTEGER PRIMARY KEY.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+stations = Table(
+    "stations",
+    metadata,
+    Column("station_id", String, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", Double),
+    PrimaryKeyConstraint("station_id", name="pk_stations"),
+)
+
+chargers = Table(
+    "chargers",
+    metadata,
+    Column("charger_id", WireText, nullable=False),
+    Column("vendor", WireText, nullable=False),
+    Column("model", WireText, nullable=False),
+    Column("serial", WireText, nullable=False),
+    Column("firmware", WireText, nullable=False),
+    Column("accepted", Boolean, nullable=False),
+    Column("last_seen_at", Double),
+    PrimaryKeyConstraint("charger_id", name="pk_chargers"),
+)
+
+id_tokens = Table(
+    "id_tokens",
+    metadata,
+    Column("folded", WireText, nullable=False),
+    Column("id_token", WireText, nullable=False),
+    Column("status", String, nullable=False),
+    Column("expires_at", Double),
+    Column("parent_id_token", WireText),
+    PrimaryKeyConstraint("folded", name="pk_id_tokens"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", String, nullable=False),
+    Column("transaction_id", BigInteger, nullable=False),
+    Column("station_id", String, nullable=False),
+    Column("charger_id", WireText, nullable=False),
+    Column("connector_id", BigInteger, nullable=False),
+    Column("id_token", WireText, nullable=False),
+    Column("id_status", String, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("meter_start_wh", BigInteger, nullable=False),
+    Column("start_timestamp", WireText, nullable=False),
+    Column("vehicle_max_w", BigInteger),
+    Column("meter_wh", BigInteger),
+    Column("ended_at", Double),
+    Column("meter_stop_wh", BigInteger),
+    Column("reason", WireText),
+    PrimaryKeyConstraint("session_id", name="pk_sessions"),
+    UniqueConstraint("transaction_id", name="uq_sessions_transaction_id"),
+    UniqueConstraint(
+        "charger_id",
+        "connector_id",
+        "id_token",
+        "start_timestamp",
+        "meter_start_wh",
+        name="uq_sessions_start",
+    ),
+)
+Index(
+    "ix_sessions_running",
+    sessions.c.started_at,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+Index("ix_sessions_ended", sessions.c.station_id, sessions.c.ended_at, sessions.c.session_id)
+
+meter_samples = Table(
+    "meter_samples",
+    metadata,
+    Column("sample_id", RowNumber, nullable=False),
+    Column("session_id", String),
+    Column("charger_id", WireText, nullable=False),
+    Column("connector_id", BigInteger, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("measured_at", Double),
+    Column("power_w", BigInteger),
+    Column("energy_wh", BigInteger),
+    Column("current_a", Double),
+    Column("voltage_v", Double),
+    Column("offered_w", BigInteger),
+    Column("soc_pct", Double),
+    Column("transaction_id", BigInteger),
+    Column("context", WireText, nullable=False),
+    PrimaryKeyConstraint("sample_id", name="pk_meter_samples"),
+)
+Index("ix_meter_samples_session", meter_samples.c.session_id, meter_samples.c.sample_id)
+Index("ix_meter_samples_at", meter_samples.c.at)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("station_id", String, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("charger_id", WireText, nullable=False),
+    Column("connector_id", BigInteger, nullable=False),
+    Column("scope", String, nullable=False),
+    Column("value_w", BigInteger, nullable=False),
+    Column("source", String, nullable=False),
+    Column("expires_at", Double),
+    Column("state", String, nullable=False),
+    Column("sent_at", Double, nullable=False),
+    Column("settled_at", Double),
+    Column("session_id", String),
+    PrimaryKeyConstraint("station_id", "token", name="pk_limits"),
+    CheckConstraint("value_w >= 0", name="ck_limits_value_w"),
+)
+Index(
+    "ix_limits_counting",
+    limits.c.station_id,
+    limits.c.token,
+    sqlite_where=text("state <> 'superseded'"),
+    postgresql_where=text("state <> 'superseded'"),
+)
+Index("ix_limits_state", limits.c.state, limits.c.sent_at)
+
+frames = Table(
+    "frames",
+    metadata,
+    Column("frame_id", RowNumber, nullable=False),
+    Column("charger_id", WireText, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("inbound", Boolean, nullable=False),
+    Column("text", WireText, nullable=False),
+    PrimaryKeyConstraint("frame_id", name="pk_frames"),
+)
+Index("ix_frames_charger", frames.c.charger_id, frames.c.frame_id)

@@ -1,0 +1,1 @@
+"""Simulated chargers, vehicles and sites. They meet csms on the wire only."""

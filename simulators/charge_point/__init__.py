@@ -1,0 +1,1 @@
+"""A simulated OCPP 1.6 charge point."""

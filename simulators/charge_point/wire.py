@@ -1,0 +1,274 @@
+"""OCPP 1.6J over one websocket, on the `ocpp` package's ChargePoint.
+
+The one module that touches `ocpp`, which has no types. Two of its ways are worked around: it
+serves calls in its read loop, so that a slow answer would hold up answers to our own calls (they
+go to a queue here, and keep their order to those answers); and a pending call is not failed when
+the socket closes (run `start`, `answer_calls` and whatever calls `ask` in one TaskGroup, which ends
+with the first of them).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import ocpp.messages  # type: ignore[import-untyped, unused-ignore]
+from ocpp.charge_point import snake_to_camel_case  # type: ignore[import-untyped, unused-ignore]
+from ocpp.exceptions import OCPPError, UnknownCallErrorCodeError  # type: ignore[import-untyped, unused-ignore]
+from ocpp.routing import on  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16 import ChargePoint, call, call_result  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import Action  # type: ignore[import-untyped, unused-ignore]
+
+from simulators.charge_point.answers import Answers
+from simulators.charge_point.hardware import Hardware
+from simulators.charge_point.messages import (
+    BootDue,
+    HeartbeatDue,
+    Message,
+    MeterSampled,
+    StatusChanged,
+    TokenPresented,
+    Transaction,
+    TransactionBegun,
+    TransactionOver,
+)
+from simulators.charge_point.meter import sampled_values
+from simulators.moment import timestamp
+
+# Validation in threads costs more than it frees: schemas are small and compiled once.
+ocpp.messages.ASYNC_VALIDATION = False
+
+CALLS_QUEUED = 64
+CALL = 2
+
+# `ocpp` logs every frame and every refused message; quiet unless somebody asks for it.
+QUIET = logging.getLogger("simulators.wire")
+QUIET.setLevel(logging.CRITICAL + 1)
+
+
+class CallFailedError(Exception):
+    """A call was answered with CALLERROR, with something unusable, or not in time."""
+
+
+class Socket(Protocol):
+    """A websocket, or in tests something like one. `recv` and `send` raise when it is closed."""
+
+    async def send(self, message: str) -> None:
+        """Send one text frame."""
+        ...
+
+    async def recv(self) -> str | bytes:
+        """The next frame."""
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye and close."""
+        ...
+
+
+def request(message: Message, hardware: Hardware, measurands: Sequence[str]) -> Any:
+    """The `ocpp` request that says this message."""
+    match message:
+        case BootDue():
+            asked = call.BootNotification(
+                charge_point_model=hardware.model,
+                charge_point_vendor=hardware.vendor,
+                charge_point_serial_number=hardware.charger_id[:25],
+                firmware_version="1.0",
+            )
+        case HeartbeatDue():
+            asked = call.Heartbeat()
+        case TokenPresented(id_tag=id_tag):
+            asked = call.Authorize(id_tag=id_tag)
+        case StatusChanged():
+            asked = call.StatusNotification(
+                connector_id=message.connector_id,
+                error_code="NoError",
+                status=message.status.value,
+                timestamp=timestamp(message.at),
+            )
+        case TransactionBegun(transaction=transaction):
+            asked = call.StartTransaction(
+                connector_id=transaction.connector_id,
+                id_tag=transaction.id_tag,
+                meter_start=transaction.meter_start_wh,
+                timestamp=timestamp(transaction.started_at),
+            )
+        case TransactionOver(transaction=transaction):
+            asked = _stop_request(transaction)
+        case MeterSampled():
+            asked = _meter_request(message, measurands)
+    return asked
+
+
+def _stop_request(over: Transaction) -> Any:
+    return call.StopTransaction(
+        meter_stop=over.meter_stop_wh,
+        timestamp=timestamp(over.stopped_at or over.started_at),
+        transaction_id=over.wire_id,
+        reason=over.reason,
+    )
+
+
+def _meter_request(message: MeterSampled, measurands: Sequence[str]) -> Any:
+    transaction = message.transaction
+    return call.MeterValues(
+        connector_id=message.connector_id,
+        transaction_id=None if transaction is None else transaction.wire_id,
+        meter_value=[
+            {
+                "timestamp": timestamp(message.at),
+                "sampled_value": sampled_values(message.reading, measurands, message.context),
+            }
+        ],
+    )
+
+
+class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
+    """One connection: asks csms, and answers csms out of `answers`."""
+
+    def __init__(
+        self,
+        charger_id: str,
+        socket: Socket,
+        answers: Answers,
+        *,
+        call_timeout_s: float = 30.0,
+        slow_answer_s: float = 0.0,
+        deaf: bool = False,
+    ) -> None:
+        super().__init__(charger_id, socket, response_timeout=call_timeout_s, logger=QUIET)
+        self._answers = answers
+        self._slow_answer_s = slow_answer_s
+        self._deaf = deaf
+        self._calls: asyncio.Queue[str | bytes] = asyncio.Queue(CALLS_QUEUED)
+        self._asked_id = ""
+        self._answer_taken = asyncio.Event()
+        self._answer_taken.set()
+
+    async def ask(self, message: Any) -> Any:
+        """Call csms for a `call_result`. Raises CallFailedError, or what the socket raises."""
+        self._asked_id = str(uuid.uuid4())
+        try:
+            answer = await self.call(message, suppress=False, unique_id=self._asked_id)
+        except (OCPPError, UnknownCallErrorCodeError, TimeoutError, TypeError) as error:
+            # TypeError: an answer with a field the standard does not have.
+            msg = f"{type(message).__name__}: {error}"
+            raise CallFailedError(msg) from error
+        finally:
+            self._answer_taken.set()
+        # `ocpp` waits with asyncio.wait_for, which in Python 3.11 returns an answer that has just
+        # come instead of being cancelled: the next call would then wait for nobody's answer.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return answer
+
+    async def route_message(self, raw_msg: str | bytes) -> None:
+        """Answers go to who waits for them; calls to the queue that `answer_calls` works off."""
+        try:
+            kind, message_id, *_ = json.loads(raw_msg)
+        except (ValueError, TypeError, RecursionError):
+            return
+        if kind != CALL:
+            if message_id == self._asked_id:
+                self._answer_taken.clear()
+            await super().route_message(raw_msg)
+        elif not self._deaf:
+            await self._calls.put(raw_msg)
+
+    async def answer_calls(self) -> None:
+        """Answer calls in their order, for ever.
+
+        A call that came after an answer is served after that answer was taken: a charging profile
+        may name the transaction whose number the frame before it gave.
+        """
+        while True:
+            raw_msg = await self._calls.get()
+            await asyncio.sleep(self._slow_answer_s)
+            await self._answer_taken.wait()
+            await super().route_message(raw_msg)
+
+    @on(Action.remote_start_transaction)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_remote_start(self, id_tag: str, connector_id: int | None = None, **_: Any) -> Any:
+        """OCPP 1.6 §5.11. A profile inside is not taken, as many charge points do not."""
+        status = self._answers.remote_start(connector_id, id_tag)
+        return call_result.RemoteStartTransaction(status=status)
+
+    @on(Action.remote_stop_transaction)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_remote_stop(self, transaction_id: int) -> Any:
+        """OCPP 1.6 §5.12."""
+        status = self._answers.remote_stop(transaction_id)
+        return call_result.RemoteStopTransaction(status=status)
+
+    @on(Action.set_charging_profile)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_set_charging_profile(
+        self, connector_id: int, cs_charging_profiles: Mapping[str, Any]
+    ) -> Any:
+        """OCPP 1.6 §5.16."""
+        profile = snake_to_camel_case(cs_charging_profiles)
+        status = self._answers.set_profile(connector_id, profile)
+        return call_result.SetChargingProfile(status=status)
+
+    @on(Action.clear_charging_profile)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_clear_charging_profile(
+        self,
+        id: int | None = None,  # noqa: A002
+        connector_id: int | None = None,
+        charging_profile_purpose: str | None = None,
+        stack_level: int | None = None,
+    ) -> Any:
+        """OCPP 1.6 §5.5."""
+        status = self._answers.clear_profiles(
+            id, connector_id, charging_profile_purpose, stack_level
+        )
+        return call_result.ClearChargingProfile(status=status)
+
+    @on(Action.get_composite_schedule)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_get_composite_schedule(
+        self, connector_id: int, duration: int, charging_rate_unit: str | None = None
+    ) -> Any:
+        """OCPP 1.6 §5.7."""
+        schedule = self._answers.composite_schedule(connector_id, duration, charging_rate_unit)
+        if schedule is None:
+            return call_result.GetCompositeSchedule(status="Rejected")
+        return call_result.GetCompositeSchedule(
+            status="Accepted",
+            connector_id=connector_id,
+            schedule_start=schedule["startSchedule"],
+            charging_schedule=schedule,
+        )
+
+    @on(Action.get_configuration)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_get_configuration(self, key: Sequence[str] = ()) -> Any:
+        """OCPP 1.6 §5.8."""
+        found = self._answers.configuration(key)
+        return call_result.GetConfiguration(
+            configuration_key=found["configurationKey"], unknown_key=found["unknownKey"]
+        )
+
+    @on(Action.change_configuration)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_change_configuration(self, key: str, value: str) -> Any:
+        """OCPP 1.6 §5.3."""
+        status = self._answers.change_configuration(key, value)
+        return call_result.ChangeConfiguration(status=status)
+
+    @on(Action.trigger_message)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_trigger_message(self, requested_message: str, connector_id: int | None = None) -> Any:
+        """OCPP 1.6 §5.17."""
+        status = self._answers.trigger(requested_message, connector_id)
+        return call_result.TriggerMessage(status=status)
+
+    @on(Action.reset)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_reset(self, type: str) -> Any:  # noqa: A002
+        """OCPP 1.6 §5.14."""
+        return call_result.Reset(status=self._answers.reset(type))
+
+    @on(Action.data_transfer)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_data_transfer(self, vendor_id: str, **_: Any) -> Any:  # noqa: ARG002
+        """OCPP 1.6 §5.6: no vendor is known."""
+        return call_result.DataTransfer(status="UnknownVendorId")

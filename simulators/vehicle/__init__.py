@@ -1,0 +1,1 @@
+"""A simulated electric vehicle and its battery."""

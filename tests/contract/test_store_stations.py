@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+from csms.ports import ChargerRecord, IdToken, Store, TokenStatus
+from tests.contract.examples import frame
+
+
+async def test_nothing_is_known_at_first(store: Store) -> None:
+    assert await store.load_stations() == {}
+    assert await store.load_chargers() == {}
+    assert await store.load_token("TAG1") is None
+    assert await store.frames("CP1") == []
+
+
+async def test_station_documents_are_kept_whole_and_replaced(store: Store) -> None:
+    north: dict[str, Any] = {
+        "stationId": "north",
+        "gridCapacity": 400.5,
+        "chargers": [{"id": "CP1", "maxPower": 200, "connectors": 2, "note": "né"}],
+        "battery": None,
+    }
+    await store.save_station("north", {"stationId": "north"})
+    await store.save_station("south", {"stationId": "south"})
+
+    await store.save_station("north", north)
+
+    assert await store.load_stations() == {"north": north, "south": {"stationId": "south"}}
+
+
+async def test_a_document_changed_after_it_was_saved_is_not_changed_in_the_store(
+    store: Store,
+) -> None:
+    document: dict[str, Any] = {"chargers": [{"id": "CP1"}]}
+    await store.save_station("north", document)
+
+    document["chargers"].clear()
+    (await store.load_stations())["north"]["chargers"].clear()
+
+    assert await store.load_stations() == {"north": {"chargers": [{"id": "CP1"}]}}
+
+
+async def test_charger_records_are_kept_and_replaced(store: Store) -> None:
+    whole = ChargerRecord(
+        charger_id="CP1",
+        vendor="Vendor",
+        model="Model",
+        serial="0001",
+        firmware="1.2.3",
+        accepted=True,
+        last_seen_at=1_700_000_000.5,
+    )
+    await store.save_charger(ChargerRecord("CP1"))
+    await store.save_charger(ChargerRecord("CP2"))
+
+    await store.save_charger(whole)
+
+    assert await store.load_chargers() == {"CP1": whole, "CP2": ChargerRecord("CP2")}
+
+
+async def test_charger_ids_differ_by_case(store: Store) -> None:
+    await store.save_charger(ChargerRecord("cp1", vendor="small"))
+    await store.save_charger(ChargerRecord("CP1", vendor="large"))
+
+    assert {k: v.vendor for k, v in (await store.load_chargers()).items()} == {
+        "CP1": "large",
+        "cp1": "small",
+    }
+
+
+async def test_tokens_are_found_without_regard_to_case(store: Store) -> None:
+    token = IdToken("AbCd", TokenStatus.EXPIRED, 1_700_000_000.5, "Parent")
+    await store.save_token(token)
+
+    assert await store.load_token("aBcD") == token
+    assert await store.load_token("ABCE") is None
+
+
+async def test_a_token_is_replaced_whatever_its_case(store: Store) -> None:
+    await store.save_token(IdToken("ABCD", TokenStatus.ACCEPTED))
+    await store.save_token(IdToken("abcd", TokenStatus.BLOCKED))
+
+    assert await store.load_token("ABCD") == IdToken("abcd", TokenStatus.BLOCKED)
+
+
+async def test_frames_come_oldest_first_per_charger(store: Store) -> None:
+    for number in range(4):
+        store.frame(frame(number))
+        store.frame(frame(number, "CP2"))
+
+    assert await store.frames("CP1") == [frame(0), frame(1), frame(2), frame(3)]
+    assert await store.frames("CP2", limit=2) == [frame(2, "CP2"), frame(3, "CP2")]
+    assert await store.frames("CP1", limit=0) == []
+    assert await store.frames("CP1", limit=-1) == []
+
+
+async def test_frames_are_bounded(store: Store) -> None:
+    """The stores of this suite keep 10, and may keep a few more until the next pruning."""
+    for number in range(60):
+        store.frame(frame(number))
+        if number % 5 == 4:
+            await store.frames("CP1")
+
+    kept = await store.frames("CP1", limit=1000)
+
+    assert 10 <= len(kept) <= 20
+    assert kept == [frame(n) for n in range(60 - len(kept), 60)]

@@ -1,0 +1,247 @@
+"""A station that does what it is told: the API's `Operations` without chargers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from csms.api.app import create_api
+from csms.control.admission import Knock
+from csms.control.events import Event
+from csms.control.status import (
+    ChargerView,
+    Condition,
+    ConnectorView,
+    LimitStatus,
+    SessionStatus,
+    StationStatus,
+)
+from csms.dispatch.ledger import EntryState
+from csms.errors import UnknownSessionError, UnknownStationError
+from csms.ports import Frame, StoredSession, TokenStatus
+from csms.station.document import parse_station
+from csms.station.model import ConnectorKey, CurrentType, LimitSource, Station
+from csms.station.state import ConnectorStatus
+
+DOCUMENT: dict[str, Any] = {
+    "stationId": "S1",
+    "gridCapacity": 400.0,
+    "chargers": [{"id": "CP001", "maxPower": 200.0, "connectors": 2}],
+    "staticLoad": 3.0,
+}
+STARTED_AT = 1_700_000_000.25
+LIMIT = LimitStatus(133_333, LimitSource.GRID, EntryState.CONFIRMED, STARTED_AT + 1)
+RUNNING = SessionStatus(
+    session_id="a1",
+    transaction_id=77,
+    connector=ConnectorKey("CP001", 1),
+    id_token="CSMS",  # noqa: S106
+    started_at=STARTED_AT,
+    allocated_w=133_333,
+    allocated_source=LimitSource.GRID,
+    demanded_w=150_000,
+    measured_w=131_000,
+    energy_wh=1_234,
+    soc_pct=45.5,
+    vehicle_max_w=150_000,
+    limit=LIMIT,
+)
+ENDED = StoredSession(
+    session_id="b2",
+    transaction_id=78,
+    station_id="S1",
+    connector=ConnectorKey("CP001", 2),
+    id_token="CARD",  # noqa: S106
+    id_status=TokenStatus.ACCEPTED,
+    started_at=STARTED_AT,
+    meter_start_wh=1_000,
+    start_timestamp="2023-11-14T22:13:20Z",
+    ended_at=STARTED_AT + 60,
+    meter_stop_wh=3_500,
+    reason="Remote",
+)
+STATUS = StationStatus(
+    station_id="S1",
+    at=STARTED_AT + 2,
+    grid_limit_w=400_000,
+    static_load_w=3_000,
+    reserve_w=0,
+    available_w=397_000,
+    allocated_w=133_333,
+    measured_w=131_000,
+    worst_case_w=150_000,
+    overcommitted=False,
+    settled=True,
+    chargers=(
+        ChargerView(
+            charger_id="CP001",
+            condition=Condition.CONTROLLED,
+            connected=True,
+            vendor="Acme",
+            model="X",
+            firmware="1.0",
+            last_seen_at=STARTED_AT,
+            max_power_w=200_000,
+            connectors=(
+                ConnectorView(
+                    ConnectorKey("CP001", 1),
+                    CurrentType.DC,
+                    200_000,
+                    ConnectorStatus.CHARGING,
+                    "NoError",
+                    150_000,
+                    RUNNING,
+                ),
+                ConnectorView(
+                    ConnectorKey("CP001", 2),
+                    CurrentType.DC,
+                    200_000,
+                    ConnectorStatus.AVAILABLE,
+                    "NoError",
+                    0,
+                    None,
+                ),
+            ),
+        ),
+    ),
+)
+
+
+@dataclass
+class FakeOperations:
+    """Answers from its fields; raises `error` in whatever is asked of a charger or a station."""
+
+    stations: dict[str, Station] = field(
+        default_factory=lambda: {"S1": parse_station(DOCUMENT, "fake")}
+    )
+    default: str | None = "S1"
+    snapshot: StationStatus = STATUS
+    well: bool = True
+    error: Exception | None = None
+    past: list[StoredSession] = field(default_factory=lambda: [ENDED])
+    knocks: list[Knock] = field(default_factory=list)
+    journal: list[Event] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def healthy(self) -> bool:
+        return self.well
+
+    def station_ids(self) -> list[str]:
+        return list(self.stations)
+
+    def default_station_id(self) -> str:
+        if self.default is None:
+            raise UnknownStationError("there are 2 stations and none is the default")
+        return self.default
+
+    def station(self, station_id: str) -> Station:
+        self._ask("station", station_id)
+        if station_id not in self.stations:
+            raise UnknownStationError(f"no station {station_id!r}")
+        return self.stations[station_id]
+
+    def status(self, station_id: str) -> StationStatus:
+        self.station(station_id)
+        return replace(self.snapshot, station_id=station_id)
+
+    async def configure(self, station: Station) -> None:
+        self._ask("configure", station)
+        self.stations[station.station_id] = station
+
+    async def start_session(
+        self,
+        station_id: str,
+        connector: ConnectorKey,
+        *,
+        vehicle_max_w: int | None = None,
+        id_token: str | None = None,
+    ) -> SessionStatus:
+        self._ask("start", station_id, connector, vehicle_max_w, id_token)
+        return RUNNING
+
+    async def stop_session(self, station_id: str, session_id: str) -> StoredSession:
+        self._ask("stop", station_id, session_id)
+        return ENDED
+
+    async def update_power(
+        self,
+        station_id: str,
+        session_id: str,
+        *,
+        consumed_w: int | None = None,
+        vehicle_max_w: int | None = None,
+    ) -> SessionStatus:
+        self._ask("update", station_id, session_id, consumed_w, vehicle_max_w)
+        if session_id != RUNNING.session_id:
+            raise UnknownSessionError(f"no session {session_id!r}")
+        return RUNNING
+
+    async def ended_sessions(
+        self, station_id: str, *, limit: int = 100, before: float | None = None
+    ) -> list[StoredSession]:
+        self._ask("ended", station_id, limit, before)
+        return self.past[:limit]
+
+    def knocked(self) -> Sequence[Knock]:
+        return self.knocks
+
+    def events(self, after: int = 0) -> Sequence[Event]:
+        return [e for e in self.journal if e.number > after]
+
+    def _ask(self, *what: Any) -> None:
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+
+
+@dataclass
+class FakeFrames:
+    """Frames that were kept."""
+
+    kept: list[Frame] = field(default_factory=list)
+
+    def frame(self, frame: Frame) -> None:
+        self.kept.append(frame)
+
+    async def frames(self, charger_id: str, *, limit: int = 200) -> list[Frame]:
+        return [f for f in self.kept if f.charger_id == charger_id][-limit:]
+
+
+@dataclass
+class Api:
+    """The API on the fakes, and a client of it. The app is built once; `reset` makes all new."""
+
+    operations: FakeOperations
+    frames: FakeFrames
+    app: FastAPI
+
+    @classmethod
+    def build(cls) -> Api:
+        operations, frames = FakeOperations(), FakeFrames()
+        return cls(operations, frames, create_api(operations, frames))
+
+    def reset(self) -> None:
+        vars(self.operations).update(vars(FakeOperations()))
+        vars(self.frames).update(vars(FakeFrames()))
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://csms") as client:
+            return await client.request(method, path, **options)
+
+    async def get(self, path: str) -> Any:
+        answer = await self.request("GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def problem(self, status: int, method: str, path: str, **options: Any) -> Any:
+        answer = await self.request(method, path, **options)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        document = answer.json()
+        assert document["status"] == status
+        return document

@@ -1,0 +1,79 @@
+"""The API as a whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from csms.api.app import routes
+from tests.unit.csms.api.fakes import Api
+
+ROUTES = [
+    ("GET", "/health"),
+    ("GET", "/station/config"),
+    ("POST", "/station/config"),
+    ("GET", "/station/status"),
+    ("GET", "/stations"),
+    ("GET", "/stations/{station_id}/config"),
+    ("POST", "/stations/{station_id}/config"),
+    ("GET", "/stations/{station_id}/status"),
+    ("POST", "/sessions"),
+    ("POST", "/sessions/{session_id}/power-update"),
+    ("POST", "/sessions/{session_id}/stop"),
+    ("GET", "/stations/{station_id}/sessions"),
+    ("POST", "/stations/{station_id}/sessions"),
+    ("POST", "/stations/{station_id}/sessions/{session_id}/power-update"),
+    ("DELETE", "/stations/{station_id}/sessions/{session_id}"),
+    ("GET", "/chargers/knocked"),
+    ("GET", "/chargers/{charger_id}/frames"),
+    ("GET", "/events"),
+    ("GET", "/metrics"),
+]
+
+
+def test_the_routes_are_these_and_each_is_described(api: Api) -> None:
+    listed = routes(api.app)
+    assert [(method, path) for method, path, _ in listed] == ROUTES
+    assert all(text for *_, text in listed)
+
+
+async def test_health_follows_the_stations(api: Api) -> None:
+    assert await api.get("/health") == {"status": "ok"}
+    api.operations.well = False
+    answer = await api.request("GET", "/health")
+    assert (answer.status_code, answer.json()) == (503, {"status": "failing"})
+
+
+async def test_the_description_is_complete(api: Api) -> None:
+    described = await api.get("/openapi.json")
+    schemas = described["components"]["schemas"]
+    assert set(schemas["Problem"]["properties"]) >= {"type", "title", "status", "detail", "errors"}
+    started = described["paths"]["/sessions"]["post"]
+    assert set(started["responses"]) == {"201", "404", "409", "422", "502", "504"}
+    assert "application/problem+json" in started["responses"]["409"]["content"]
+    assert described["paths"]["/station/config"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]["schema"] == {"$ref": "#/components/schemas/StationDocument"}
+
+
+async def test_every_reference_of_the_description_leads_somewhere(api: Api) -> None:
+    answer = await api.request("GET", "/openapi.json")
+    schemas = answer.json()["components"]["schemas"]
+    named = {part.split('"')[0] for part in answer.text.split('"#/components/schemas/')[1:]}
+    assert named - set(schemas) == set()
+
+
+async def test_the_page_lists_every_route_and_loads_nothing(api: Api) -> None:
+    answer = await api.request("GET", "/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    for method, path in ROUTES:
+        assert f"<td>{method}</td><td><code>{path}</code></td>" in answer.text
+    assert "<script" not in answer.text
+    assert "http" not in answer.text.replace("/openapi.json", "")
+
+
+@pytest.mark.parametrize("path", ["/health", "/docs", "/nothing", "/station/status"])
+async def test_answers_are_not_guessed_at_or_kept(api: Api, path: str) -> None:
+    headers = (await api.request("GET", path)).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert headers["cache-control"] == "no-store"

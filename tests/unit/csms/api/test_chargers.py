@@ -1,0 +1,65 @@
+"""What operators look at."""
+
+from __future__ import annotations
+
+from csms.control.admission import Knock
+from csms.control.events import Event
+from csms.ports import Frame
+from tests.unit.csms.api.fakes import STARTED_AT, Api
+
+
+async def test_refused_chargers_are_listed(api: Api) -> None:
+    api.operations.knocks = [Knock("CP9", "10.0.0.9", STARTED_AT, STARTED_AT + 5, 3)]
+    assert await api.get("/chargers/knocked") == {
+        "chargers": [
+            {
+                "chargerId": "CP9",
+                "address": "10.0.0.9",
+                "firstAt": "2023-11-14T22:13:20.250000Z",
+                "lastAt": "2023-11-14T22:13:25.250000Z",
+                "count": 3,
+            }
+        ]
+    }
+
+
+async def test_frames_of_a_charger_are_shown(api: Api) -> None:
+    for number, inbound in ((1, True), (2, False), (3, True)):
+        api.frames.frame(Frame("CP001", STARTED_AT + number, inbound, f"[{number}]\x00"))
+    assert await api.get("/chargers/CP001/frames?limit=2") == {
+        "chargerId": "CP001",
+        "frames": [
+            {"at": "2023-11-14T22:13:22.250000Z", "direction": "out", "text": "[2]�"},
+            {"at": "2023-11-14T22:13:23.250000Z", "direction": "in", "text": "[3]�"},
+        ],
+    }
+
+
+async def test_a_known_charger_without_frames_is_no_error(api: Api) -> None:
+    assert (await api.get("/chargers/CP001/frames"))["frames"] == []
+
+
+async def test_a_charger_nobody_knows_is_not_found(api: Api) -> None:
+    problem = await api.problem(404, "GET", "/chargers/CP9/frames")
+    assert problem["type"] == "urn:csms:unknown-charger"
+
+
+async def test_events_are_read_on_from_a_number(api: Api) -> None:
+    api.operations.journal = [
+        Event(n, STARTED_AT, "S1", "session_started", f"event {n}") for n in (1, 2, 3)
+    ]
+    listed = await api.get("/events?after=1")
+    assert (listed["last"], [e["number"] for e in listed["events"]]) == (3, [2, 3])
+    assert listed["events"][0] == {
+        "number": 2,
+        "at": "2023-11-14T22:13:20.250000Z",
+        "stationId": "S1",
+        "kind": "session_started",
+        "text": "event 2",
+    }
+    assert await api.get("/events?after=3") == {"last": 3, "events": []}
+
+
+async def test_a_bad_event_number_is_refused(api: Api) -> None:
+    problem = await api.problem(422, "GET", "/events?after=-1")
+    assert [e["field"] for e in problem["errors"]] == ["after"]

@@ -1,0 +1,145 @@
+"""What is there to share."""
+
+from __future__ import annotations
+
+import pytest
+
+from csms.balancing.allocation import Leaf, Node
+from csms.balancing.allocators.max_min import allocate
+from csms.balancing.budget import Budget, Reduction, grid_budget, tree
+from csms.station.model import Charger, Connector, ConnectorKey, Feeder, LimitSource, Station
+
+
+def key(text: str) -> ConnectorKey:
+    charger_id, connector_id = text.split("/")
+    return ConnectorKey(charger_id, int(connector_id))
+
+
+def charger(
+    name: str, power_w: int, *, connectors: tuple[int, ...] = (), feeder: str | None = None
+) -> Charger:
+    powers = connectors or (power_w, power_w)
+    return Charger(
+        name,
+        power_w,
+        tuple(Connector(ConnectorKey(name, n), p) for n, p in enumerate(powers, start=1)),
+        feeder_id=feeder,
+    )
+
+
+def leaves(**uppers_w: int) -> dict[ConnectorKey, Leaf]:
+    """`A1=5` is connector 1 of charger A, whose vehicle can take 5 W."""
+    keys = {ConnectorKey(name[0], int(name[1])): upper_w for name, upper_w in uppers_w.items()}
+    return {k: Leaf(k, upper_w, LimitSource.VEHICLE) for k, upper_w in keys.items()}
+
+
+def caps(node: Node) -> dict[str, int]:
+    """The cap of every node by name."""
+    found = {node.name: node.cap_w}
+    for child in node.children:
+        if isinstance(child, Node):
+            found |= caps(child)
+    return found
+
+
+def test_a_budget_is_the_limit_less_its_reductions() -> None:
+    budget = Budget(400_000, (Reduction("static load", 3_000), Reduction("reserve", 20_000)))
+    assert budget.available_w == 377_000
+
+
+def test_a_budget_is_never_negative() -> None:
+    assert Budget(10, (Reduction("static load", 11),)).available_w == 0
+    assert Budget(10).available_w == 10
+
+
+def test_a_reduction_is_never_a_gift() -> None:
+    with pytest.raises(ValueError, match="the reduction 'load' is negative: -1 W"):
+        Reduction("load", -1)
+
+
+def test_the_grid_budget_names_what_comes_off() -> None:
+    site = Station("S", 100, (charger("A", 50),), static_load_w=7, reserve_w=5)
+    budget = grid_budget(site, {key("A/1"): 11})
+    assert budget.reductions == (
+        Reduction("static load", 7),
+        Reduction("reserve", 5),
+        Reduction("connectors that take no part", 11),
+    )
+    assert budget.available_w == 77
+
+
+def test_chargers_stand_under_the_grid_in_the_order_of_the_configuration() -> None:
+    site = Station("S", 400, (charger("B", 300), charger("A", 200)))
+    root = tree(site, leaves(A1=150, B2=150), {})
+    assert (root.name, root.source) == ("S", LimitSource.GRID)
+    assert [(n.name, n.source) for n in root.children if isinstance(n, Node)] == [
+        ("B", LimitSource.CHARGER),
+        ("A", LimitSource.CHARGER),
+    ]
+    assert [leaf.key for leaf in root.leaves()] == [key("B/2"), key("A/1")]
+    assert caps(root) == {"S": 400, "B": 300, "A": 200}
+
+
+def test_a_charger_nobody_takes_part_in_is_left_out_but_what_it_may_draw_counts() -> None:
+    site = Station("S", 400, (charger("A", 300), charger("B", 200)))
+    assert caps(tree(site, leaves(A1=1), {key("B/1"): 30})) == {"S": 370, "A": 300}
+
+
+def test_a_connector_without_part_comes_off_every_cap_above_it() -> None:
+    site = Station(
+        "S", 400, (charger("A", 300, feeder="F"),), feeders=(Feeder("F", 200), Feeder("E", 5))
+    )
+    root = tree(site, leaves(A1=1), {key("A/2"): 30})
+    assert caps(root) == {"S": 370, "F": 170, "A": 270}
+    (feeder,) = root.children
+    assert isinstance(feeder, Node)
+    assert feeder.source is LimitSource.FEEDER
+
+
+def test_above_a_charger_its_reserved_watts_count_at_most_its_maximum() -> None:
+    site = Station(
+        "S", 1000, (charger("A", 300, feeder="F"), charger("B", 9)), feeders=(Feeder("F", 700),)
+    )
+    reserved = {key("A/1"): 250, key("A/2"): 250}
+    root = tree(site, leaves(B1=1) | leaves(A1=1), reserved)
+    assert caps(root) == {"S": 700, "F": 400, "A": 0, "B": 9}
+
+
+def test_what_a_removed_connector_may_still_draw_counts() -> None:
+    site = Station("S", 1000, (charger("A", 300),))
+    root = tree(site, leaves(A1=1), {key("A/9"): 20, key("GONE/1"): 50})
+    assert caps(root) == {"S": 930, "A": 280}
+
+
+def test_a_feeder_the_station_does_not_have_leaves_the_charger_under_the_grid() -> None:
+    site = Station("S", 1000, (charger("A", 300, feeder="F"),))
+    assert caps(tree(site, leaves(A1=1), {})) == {"S": 1000, "A": 300}
+
+
+@pytest.mark.parametrize(
+    ("upper_w", "source", "connector_w", "expected"),
+    [
+        (80, LimitSource.VEHICLE, 100, (80, LimitSource.VEHICLE)),
+        (100, LimitSource.VEHICLE, 100, (100, LimitSource.VEHICLE)),
+        (101, LimitSource.VEHICLE, 100, (100, LimitSource.CONNECTOR)),
+        (100, LimitSource.CONNECTOR, 100, (100, LimitSource.CONNECTOR)),
+        (200, LimitSource.CONNECTOR, 200, (200, LimitSource.CHARGER)),
+        (300, LimitSource.CONNECTOR, 300, (200, LimitSource.CHARGER)),
+        (200, LimitSource.DEMAND, 300, (200, LimitSource.DEMAND)),
+    ],
+)
+def test_a_leaf_is_cut_to_its_hardware(
+    upper_w: int, source: LimitSource, connector_w: int, expected: tuple[int, LimitSource]
+) -> None:
+    site = Station("S", 1000, (charger("A", 200, connectors=(connector_w,)),))
+    leaf = Leaf(key("A/1"), upper_w, source, floor_w=3, weight=2.0, priority=1)
+    (found,) = tree(site, {leaf.key: leaf}, {}).leaves()
+    assert (found.upper_w, found.upper_source) == expected
+    assert (found.floor_w, found.weight, found.priority) == (3, 2.0, 1)
+
+
+def test_four_vehicles_share_what_the_static_load_leaves() -> None:
+    site = Station("S", 400_000, (charger("A", 300_000), charger("B", 300_000)), static_load_w=3000)
+    taking_part = leaves(A1=150_000, A2=150_000, B1=150_000, B2=150_000)
+    shares = allocate(tree(site, taking_part, {}), 0.0)
+    assert {share.value_w for share in shares.values()} == {99_250}

@@ -1,0 +1,520 @@
+"""Fakes for tests of the loop, and rigs that run one loop or a whole supervisor on them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from csms.balancing.allocators import max_min
+from csms.balancing.demand import DemandPolicy
+from csms.control.balancer import Balancer
+from csms.control.events import EventLog
+from csms.control.registration import RegistrationSettings
+from csms.control.station_loop import LoopSettings, Reconfigured, StationLoop
+from csms.control.status import Condition
+from csms.control.supervisor import Supervisor, SupervisorSettings
+from csms.control.view import station_status
+from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.ledger import Entry, Ledger
+from csms.errors import StorageError
+from csms.ports import (
+    Answer,
+    ChargerRecord,
+    Outcome,
+    StartReport,
+    StopReport,
+    StoredSession,
+    TokenStatus,
+)
+from csms.station.facts import (
+    ChargerConnected,
+    ChargerDisconnected,
+    ConnectorStatusReported,
+    SessionEnded,
+    SessionStarted,
+)
+from csms.station.model import ConnectorKey, Station
+from csms.station.state import ConnectorStatus, StationState
+from csms.storage.memory import MemoryStore
+
+START = 1_000.0
+ROUNDS = 40
+TAG = "TAG"
+YES = Answer(Outcome.ACCEPTED, "Accepted")
+NO = Answer(Outcome.REJECTED, "Rejected")
+SILENCE = Answer(Outcome.TIMEOUT, "no answer in time")
+GONE = Answer(Outcome.DISCONNECTED, "connection lost before the answer")
+
+
+class FakeClock:
+    """`ports.Clock` that stands still until it is moved."""
+
+    def __init__(self, now: float = START) -> None:
+        self._now = now
+        self._monotonic = 0.0
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+        self._monotonic += seconds
+
+
+class FakeLink:
+    """`ports.ChargerLink`: records every request and answers by script.
+
+    A limit is answered by `script`, which may return None to keep the answer back until `release`.
+    `wire` tells, in order, what left (`"A/1 150000"`) and what was answered (`"A/1 150000 ok"`);
+    fallbacks are marked `"A/1 default 0"`. `peak_w` is the most that was ever let through: a
+    connector counts at the largest limit not yet replaced by an accepted one.
+    """
+
+    def __init__(self) -> None:
+        self.connected: set[str] = set()
+        self.limits: list[SetLimit] = []
+        self.wire: list[str] = []
+        self.requests: list[tuple[object, ...]] = []
+        self.script: Callable[[SetLimit], Answer | None] = lambda _: YES
+        self.before_limit: Callable[[SetLimit], None] = lambda _: None
+        self.configuration: dict[str, str] = {"MeterValueSampleInterval": "10"}
+        self.answers: dict[str, Answer] = {}
+        self.on_remote_start: Callable[[ConnectorKey, str], Awaitable[None]] | None = None
+        self.on_remote_stop: Callable[[str, int], Awaitable[None]] | None = None
+        self.configuration_ready = asyncio.Event()
+        self.configuration_ready.set()
+        self.peak_w = 0
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._may_draw: dict[ConnectorKey, set[int]] = {}
+
+    # ------------------------------------------------------------------ the port
+
+    def is_connected(self, charger_id: str) -> bool:
+        return charger_id in self.connected
+
+    def disconnect(self, charger_id: str, reason: str) -> None:
+        self._asked("disconnect", charger_id, reason)
+        self.connected.discard(charger_id)
+
+    async def set_limit(self, command: SetLimit) -> Answer:
+        self.before_limit(command)
+        self.limits.append(command)
+        self.wire.append(_words(command))
+        self._left(command)
+        answer = self.script(command)
+        await asyncio.sleep(0)  # no answer comes before the frames of the same cycle have left
+        if answer is None:
+            held: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            self._waiting[command.token] = held
+            answer = await held
+        if answer.accepted:
+            self._may_draw[command.connector] = {command.limit.value_w}
+        self.wire.append(f"{_words(command)} {'ok' if answer.accepted else answer.outcome.value}")
+        return answer
+
+    async def clear_limits(self, charger_id: str, connector_id: int | None = None) -> Answer:
+        return self._asked("clear_limits", charger_id, connector_id)
+
+    async def composite_schedule(self, connector: ConnectorKey, duration_s: int) -> Answer:
+        return self._asked("composite_schedule", connector, duration_s)
+
+    async def remote_start(self, connector: ConnectorKey, id_token: str) -> Answer:
+        answer = self._asked("remote_start", connector, id_token)
+        if self.on_remote_start is not None:
+            await self.on_remote_start(connector, id_token)
+        return answer
+
+    async def remote_stop(self, charger_id: str, transaction_id: int) -> Answer:
+        answer = self._asked("remote_stop", charger_id, transaction_id)
+        if self.on_remote_stop is not None:
+            await self.on_remote_stop(charger_id, transaction_id)
+        return answer
+
+    async def trigger(self, charger_id: str, message: str, connector_id: int | None) -> Answer:
+        return self._asked("trigger", charger_id, message, connector_id)
+
+    async def get_configuration(self, charger_id: str, keys: Sequence[str]) -> Answer:
+        answer = self._asked("get_configuration", charger_id, *keys)
+        await self.configuration_ready.wait()
+        found = {key: self.configuration[key] for key in keys if key in self.configuration}
+        return Answer(answer.outcome, answer.detail, found)
+
+    async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
+        return self._asked("change_configuration", charger_id, key, value)
+
+    # ------------------------------------------------------------------ the script
+
+    def release(self, answer: Answer = YES, *, connector: ConnectorKey | None = None) -> None:
+        """Give the answers kept back, of one connector or of all."""
+        waiting = {c.token: c.connector for c in self.limits if c.token in self._waiting}
+        for token, key in waiting.items():
+            if connector in {None, key}:
+                self._waiting.pop(token).set_result(answer)
+
+    def unplugged(self, connector: ConnectorKey) -> None:
+        """The session is over, and its limits went with it."""
+        self._may_draw.pop(connector, None)
+
+    def named(self, request: str) -> list[tuple[object, ...]]:
+        """The arguments of every request of this name."""
+        return [asked[1:] for asked in self.requests if asked[0] == request]
+
+    def last(self, connector: ConnectorKey) -> SetLimit:
+        """The limit of a session sent last to this connector."""
+        mine = [c for c in self.limits if c.connector == connector and c.scope is Scope.SESSION]
+        return mine[-1]
+
+    def _asked(self, *request: object) -> Answer:
+        self.requests.append(request)
+        return self.answers.get(str(request[0]), YES)
+
+    def _left(self, command: SetLimit) -> None:
+        if command.scope is Scope.SESSION:
+            self._may_draw.setdefault(command.connector, {0}).add(command.limit.value_w)
+            self.peak_w = max(self.peak_w, sum(max(v) for v in self._may_draw.values()))
+
+
+def _words(command: SetLimit) -> str:
+    scope = "default " if command.scope is Scope.DEFAULT else ""
+    return f"{command.connector} {scope}{command.limit.value_w}"
+
+
+def keeping_back(*connectors: ConnectorKey) -> Callable[[SetLimit], Answer | None]:
+    """A script that accepts, but keeps the answers of these connectors' sessions back."""
+    return lambda c: None if c.connector in connectors and c.scope is Scope.SESSION else YES
+
+
+def answering(
+    answer: Answer, *connectors: ConnectorKey, scope: Scope = Scope.SESSION
+) -> Callable[[SetLimit], Answer | None]:
+    """A script that answers these connectors' limits of one scope so, and accepts all others."""
+    return lambda c: answer if c.connector in connectors and c.scope is scope else YES
+
+
+class FaultyStore(MemoryStore):
+    """A store whose writes can fail, and take time on the clock of the test.
+
+    `writes` are the entries of each durable ledger write, in order; `kept_later` those that were
+    not waited for.
+    """
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        super().__init__()
+        self.clock = clock
+        self.broken = False
+        self.write_takes_s = 0.0
+        self.starts_to_fail = 0
+        self.ends_to_fail = 0
+        self.loses_what_ends = False
+        self.writes: list[list[Entry]] = []
+        self.kept_later: list[Entry] = []
+        self.start_attempts: list[StoredSession] = []
+
+    async def write(self, station_id: str, entries: Sequence[Entry]) -> None:
+        if self.clock is not None:
+            self.clock.advance(self.write_takes_s)
+        if self.broken:
+            raise StorageError("disk full")
+        self.writes.append(list(entries))
+        super().write_later(station_id, entries)
+
+    def write_later(self, station_id: str, entries: Sequence[Entry]) -> None:
+        self.kept_later += entries
+        super().write_later(station_id, entries)
+
+    async def start(self, session: StoredSession) -> StoredSession:
+        self.start_attempts.append(session)
+        if self.starts_to_fail > 0:
+            self.starts_to_fail -= 1
+            raise StorageError("transaction id taken")
+        return await super().start(session)
+
+    async def end(
+        self, session_id: str, *, ended_at: float, meter_stop_wh: int | None, reason: str
+    ) -> StoredSession | None:
+        if self.ends_to_fail > 0:
+            self.ends_to_fail -= 1
+            raise StorageError("disk full")
+        ended = await super().end(
+            session_id, ended_at=ended_at, meter_stop_wh=meter_stop_wh, reason=reason
+        )
+        if self.loses_what_ends:
+            self._transactions.clear()
+        return ended
+
+
+# ------------------------------------------------------------------------------ one loop
+
+
+# Nobody is asked for a status unless a test wants it: the default wait is longer than any test.
+QUIET = RegistrationSettings(meter_interval_s=10, status_wait_s=3_600.0)
+
+
+def loop_settings(**changes: Any) -> LoopSettings:
+    """Settings of a loop in which chargers are not asked for their statuses."""
+    return LoopSettings(**{"registration": QUIET, **changes})
+
+
+@dataclass(slots=True)
+class Rig:
+    """One station's loop, and everything around it."""
+
+    loop: StationLoop
+    link: FakeLink
+    store: FaultyStore
+    clock: FakeClock
+    events: EventLog
+    sessions: int = 0
+    ids: dict[ConnectorKey, str] = field(default_factory=dict)
+
+    async def connect(self, *charger_ids: str) -> None:
+        """These chargers connect, and all that follows from it."""
+        for charger_id in charger_ids:
+            self.link.connected.add(charger_id)
+            self.loop.post(ChargerConnected(charger_id, self.clock.now()))
+        await self.quiet()
+
+    async def disconnect(self, charger_id: str) -> None:
+        """The socket of this charger is gone."""
+        self.link.connected.discard(charger_id)
+        self.loop.post(ChargerDisconnected(charger_id, self.clock.now()))
+        await self.quiet()
+
+    def plug_in(self, key: ConnectorKey, vehicle_max_w: int | None = None) -> str:
+        """A session starts; returns its id."""
+        self.sessions += 1
+        session_id = f"s{self.sessions}"
+        self.ids[key] = session_id
+        self.loop.post(
+            SessionStarted(
+                at=self.clock.now(),
+                session_id=session_id,
+                transaction_id=100 + self.sessions,
+                connector=key,
+                id_token=TAG,
+                started_at=self.clock.now(),
+                meter_start_wh=0,
+                vehicle_max_w=vehicle_max_w,
+            )
+        )
+        return session_id
+
+    async def start(self, key: ConnectorKey, vehicle_max_w: int | None = None) -> str:
+        """A session starts, and all that follows from it."""
+        session_id = self.plug_in(key, vehicle_max_w)
+        await self.quiet()
+        return session_id
+
+    async def end(self, key: ConnectorKey) -> None:
+        """The session on this connector ends, and all that follows from it."""
+        self.link.unplugged(key)
+        self.loop.post(SessionEnded(self.clock.now(), self.ids.pop(key), key))
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Until nothing moves any more: every answer given has been acted on."""
+        for _ in range(ROUNDS):
+            await self.loop.caught_up()
+
+    async def later(self, seconds: float) -> None:
+        """Time passes, and all that follows from it."""
+        self.clock.advance(seconds)
+        await self.quiet()
+
+    async def renew(self, station: Station) -> None:
+        """The station is changed, and all that follows from it."""
+        self.loop.post(Reconfigured(station))
+        await self.quiet()
+
+    def limits(self) -> dict[str, int]:
+        """The newest limit of every session that was sent, in watts."""
+        return {str(key): self.link.last(key).limit.value_w for key in self.ids}
+
+    def counted(self) -> dict[str, int]:
+        """What may be in force at each connector, where it is not 0 W."""
+        keys = [c.key for c in self.loop.state.station.connectors()]
+        return {str(key): w for key in keys if (w := self.loop.ledger.worst_case_w(key))}
+
+    def conditions(self) -> list[Condition]:
+        """The condition of every charger."""
+        shown = station_status(self.loop, self.clock.now())
+        return [view.condition for view in shown.chargers]
+
+    def newest(self, key: ConnectorKey) -> Entry:
+        """The limit given out last to the session on this connector."""
+        entry = self.loop.ledger.newest(key, Scope.SESSION, self.ids[key])
+        assert entry is not None
+        return entry
+
+    def kinds(self) -> list[str]:
+        """The kinds of all events, oldest first."""
+        return [event.kind for event in self.events.after(0)]
+
+
+@asynccontextmanager
+async def rig(
+    station: Station,
+    *connected: str,
+    store: FaultyStore | None = None,
+    entries: Sequence[Entry] = (),
+    seen: Sequence[str] = (),
+    settings: LoopSettings | None = None,
+    demand: DemandPolicy | None = None,
+) -> AsyncIterator[Rig]:
+    """Run the loop of this station, with these chargers connected, until the block is left."""
+    clock = FakeClock()
+    kept = FaultyStore() if store is None else store
+    kept.clock = clock
+    used = loop_settings() if settings is None else settings
+    link = FakeLink()
+    events = EventLog(clock)
+    loop = StationLoop(
+        StationState.of(station),
+        Ledger(station, entries, seen),
+        Balancer(max_min.allocate, DemandPolicy() if demand is None else demand, used.dispatch),
+        link=link,
+        store=kept,
+        clock=clock,
+        events=events,
+        tokens=itertools.count(1 + max((e.token for e in entries), default=0)),
+        settings=used,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        runner = tasks.create_task(loop.run())
+        try:
+            built = Rig(loop, link, kept, clock, events)
+            await built.connect(*connected)
+            yield built
+        finally:
+            runner.cancel()
+
+
+# ------------------------------------------------------------------------------ a supervisor
+
+
+@dataclass(slots=True)
+class Site:
+    """A running supervisor, and everything around it."""
+
+    supervisor: Supervisor
+    link: FakeLink
+    store: FaultyStore
+    clock: FakeClock
+
+    async def quiet(self) -> None:
+        """Until nothing moves any more in any station."""
+        for _ in range(ROUNDS):
+            for station_id in self.supervisor.station_ids():
+                await self.loop(station_id).caught_up()
+
+    def loop(self, station_id: str = "SITE") -> StationLoop:
+        """The loop of a station, found by one of its chargers."""
+        loop = self.supervisor.loop_of(self.supervisor.station(station_id).chargers[0].charger_id)
+        assert loop is not None
+        return loop
+
+    async def connect(self, charger_id: str) -> None:
+        """The charger is admitted, connects and says what its connectors do."""
+        assert await self.supervisor.admit(charger_id, "192.0.2.1")
+        self.link.connected.add(charger_id)
+        now = self.clock.now()
+        self.supervisor.recorder.record(ChargerConnected(charger_id, now))
+        await self.quiet()
+
+    def obeying(self) -> None:
+        """From now on chargers report the starts and the ends of sessions they are asked for."""
+
+        async def starts(key: ConnectorKey, id_token: str) -> None:
+            self.clock.advance(1.0)
+            await self.start(key, id_token)
+
+        async def stops(charger_id: str, transaction_id: int) -> None:
+            now = self.clock.now()
+            report = StopReport(charger_id, transaction_id, 3_000, now, "Remote")
+            await self.supervisor.recorder.stop_session(report)
+
+        self.link.on_remote_start = starts
+        self.link.on_remote_stop = stops
+
+    def allocated(self, station_id: str = "SITE") -> dict[str, int]:
+        """What the balancer wants every session to have, in watts."""
+        sessions = self.supervisor.status(station_id).sessions()
+        return {str(s.connector): s.allocated_w for s in sessions}
+
+    def conditions(self, station_id: str = "SITE") -> list[Condition]:
+        """The condition of every charger."""
+        return [c.condition for c in self.supervisor.status(station_id).chargers]
+
+    async def report(self, key: ConnectorKey, status: ConnectorStatus) -> None:
+        """The charger reports a status."""
+        self.supervisor.recorder.record(ConnectorStatusReported(key, self.clock.now(), status))
+        await self.quiet()
+
+    async def start(self, key: ConnectorKey, id_token: str = TAG, meter_wh: int = 0) -> int:
+        """The charger reports a start; returns the transaction id it is given."""
+        verdict = await self.supervisor.recorder.start_session(
+            start_report(key, id_token, meter_wh, self.clock.now())
+        )
+        await self.quiet()
+        return verdict.transaction_id
+
+
+def start_report(
+    key: ConnectorKey, id_token: str = TAG, meter_wh: int = 0, at: float = START
+) -> StartReport:
+    """A StartTransaction whose timestamp is as unique as `at`."""
+    return StartReport(key, id_token, meter_wh, f"T{at:g}", at)
+
+
+def stored(
+    session_id: str,
+    transaction_id: int,
+    key: ConnectorKey,
+    *,
+    station_id: str = "SITE",
+    **changes: Any,
+) -> StoredSession:
+    """A session as the store keeps it."""
+    facts: dict[str, Any] = {
+        "id_token": TAG,
+        "id_status": TokenStatus.ACCEPTED,
+        "started_at": START - 60,
+        "meter_start_wh": 100,
+        "start_timestamp": f"T{transaction_id}",
+        **changes,
+    }
+    return StoredSession(session_id, transaction_id, station_id, key, **facts)
+
+
+def seen_before(charger_id: str, *, accepted: bool = True) -> ChargerRecord:
+    """What is remembered of a charger that has been here."""
+    return ChargerRecord(charger_id, "ACME", "Fast", "S1", "1.2", accepted, START - 100)
+
+
+@asynccontextmanager
+async def site(
+    *stations: Station,
+    store: FaultyStore | None = None,
+    clock: FakeClock | None = None,
+    **settings: Any,
+) -> AsyncIterator[Site]:
+    """Run a supervisor of these stations until the block is left."""
+    used_clock = FakeClock() if clock is None else clock
+    kept = FaultyStore() if store is None else store
+    link = FakeLink()
+    supervisor = Supervisor(
+        stations,
+        store=kept,
+        link=link,
+        clock=used_clock,
+        settings=SupervisorSettings(**{"loop": loop_settings(), **settings}),
+    )
+    async with supervisor.running():
+        yield Site(supervisor, link, kept, used_clock)

@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from csms.balancing.allocation import Node, Share, violations
+from csms.balancing.allocators import max_min
+from csms.balancing.demand import DemandPolicy
+from csms.control.balancer import Balancer, Standing
+from csms.dispatch.commands import Scope
+from csms.dispatch.goals import Goal
+from csms.dispatch.ledger import Entry, EntryState, Ledger
+from csms.dispatch.policy import DispatchPolicy
+from csms.station.facts import MeterSample
+from csms.station.model import (
+    Charger,
+    Connector,
+    ConnectorKey,
+    CurrentType,
+    Limit,
+    LimitSource,
+    RateUnit,
+    Station,
+)
+from csms.station.state import LimitStep, Reading, Session, StationState
+from tests.stations import charger, station
+from tests.unit.csms.control.fakes import rig
+
+A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
+B1, B2 = ConnectorKey("B", 1), ConnectorKey("B", 2)
+HERE = Standing(connected=True, settling=False, rate_unit=RateUnit.WATTS)
+SETTLING = replace(HERE, settling=True)
+AWAY = Standing(connected=False, settling=False, rate_unit=RateUnit.WATTS)
+NOW = 1_000.0
+
+
+class Bench:
+    """A station, its state and ledger, and a balancer to ask."""
+
+    def __init__(self, built: Station, *, confirmed: bool = True, seen: bool = True) -> None:
+        self.state = StationState.of(built)
+        self.trees: list[Node] = []
+        ids = [c.charger_id for c in built.chargers]
+        self.ledger = Ledger(built, seen=ids if seen else [])
+        self.standing = dict.fromkeys(ids, HERE)
+        self.held: set[ConnectorKey] = set()
+        self.tokens = 0
+        self.balancer = Balancer(self.allocate, DemandPolicy(), DispatchPolicy())
+        if confirmed:
+            for connector in built.connectors():
+                self.give(connector.key, connector.fallback_w)
+
+    def allocate(self, root: Node, now: float) -> dict[ConnectorKey, Share]:
+        self.trees.append(root)
+        return max_min.allocate(root, now)
+
+    def plug_in(self, key: ConnectorKey, vehicle_max_w: int | None = None) -> Session:
+        session = Session(f"s-{key}", 1, key, "TAG", NOW, 0, vehicle_max_w)
+        self.state.connectors[key].session = session
+        return session
+
+    def give(self, key: ConnectorKey, value_w: int, session: Session | None = None) -> None:
+        """A limit that the charger has confirmed."""
+        self.tokens += 1
+        scope = Scope.DEFAULT if session is None else Scope.SESSION
+        limit = Limit(value_w, LimitSource.GRID)
+        session_id = None if session is None else session.session_id
+        self.ledger.send(
+            Entry(self.tokens, key, scope, limit, EntryState.SENT, NOW, session_id=session_id)
+        )
+        self.ledger.settle(self.tokens, EntryState.CONFIRMED, NOW)
+
+    def balance(self, now: float = NOW) -> Mapping[ConnectorKey, Goal]:
+        return self.balancer.balance(
+            self.state, self.ledger, self.standing, self.held.__contains__, now
+        )
+
+    def values(self, now: float = NOW) -> dict[str, int]:
+        return {str(key): goal.value_w for key, goal in self.balance(now).items()}
+
+
+def two_chargers(grid_limit_w: int = 300_000, fallback_w: int = 0) -> Station:
+    chargers = (charger(name, fallback_w=fallback_w) for name in ("A", "B"))
+    return station(*chargers, grid_limit_w=grid_limit_w)
+
+
+def test_a_station_without_sessions_has_no_goals() -> None:
+    bench = Bench(two_chargers())
+    assert bench.balance() == {}
+    assert bench.balancer.goals == {}
+    assert bench.balancer.demands == {}
+
+
+def test_the_worked_example() -> None:
+    bench = Bench(two_chargers(330_000))
+    bench.plug_in(A1, 80_000)
+    bench.plug_in(A2, 150_000)
+    bench.plug_in(B1, 150_000)
+    assert bench.values() == {"A/1": 80_000, "A/2": 120_000, "B/1": 130_000}
+    sources = [goal.source for goal in bench.balancer.goals.values()]
+    assert sources == [LimitSource.VEHICLE, LimitSource.CHARGER, LimitSource.GRID]
+    assert (
+        violations(
+            bench.trees[-1],
+            {key: Share(goal.value_w, goal.source) for key, goal in bench.balancer.goals.items()},
+        )
+        == []
+    )
+
+
+def test_demands_are_known_by_session_and_forgotten_with_it() -> None:
+    bench = Bench(two_chargers())
+    bench.plug_in(A1, 80_000)
+    bench.balance()
+    assert {name: d.bound_w for name, d in bench.balancer.demands.items()} == {"s-A/1": 80_000}
+    bench.state.connectors[A1].session = None
+    bench.balance()
+    assert bench.balancer.demands == {}
+    assert bench.balancer.goals == {}
+
+
+def test_an_offline_charger_counts_at_its_last_limit_and_others_get_the_rest() -> None:
+    bench = Bench(two_chargers())
+    bench.give(A1, 180_000, bench.plug_in(A1))
+    bench.plug_in(B1)
+    bench.standing["A"] = AWAY
+    assert bench.values() == {"A/1": 180_000, "B/1": 120_000}
+    assert bench.balancer.goals[A1].source is LimitSource.CHARGER
+
+
+def test_an_offline_charger_without_a_session_counts_at_its_fallback() -> None:
+    bench = Bench(two_chargers(fallback_w=20_000))
+    bench.plug_in(B1)
+    bench.standing["A"] = AWAY
+    # 300 kW less 2 x 20 kW on A and 20 kW on the other connector of B.
+    assert bench.values() == {"B/1": 180_000}
+    bench.plug_in(B2)
+    assert bench.values() == {"B/1": 100_000, "B/2": 100_000}
+
+
+def test_a_charger_never_seen_counts_at_its_fallback() -> None:
+    bench = Bench(two_chargers(200_000, fallback_w=30_000), confirmed=False, seen=False)
+    bench.standing["A"] = AWAY
+    bench.ledger.mark_seen("B")
+    bench.give(B1, 30_000)
+    bench.give(B2, 30_000)
+    bench.plug_in(B1)
+    assert bench.values() == {"B/1": 110_000}
+
+
+def test_a_charger_seen_without_a_confirmed_fallback_counts_at_its_maximum() -> None:
+    bench = Bench(two_chargers())
+    bench.plug_in(B1)
+    bench.ledger.doubt("A")
+    assert bench.values() == {"B/1": 100_000}
+    # The charger's hardware holds: two connectors of 200 kW draw no more than 200 kW.
+    assert bench.trees[-1].cap_w == 100_000
+
+
+def test_while_it_settles_an_idle_charger_counts_at_its_fallback() -> None:
+    bench = Bench(two_chargers(fallback_w=10_000))
+    bench.plug_in(B1)
+    bench.ledger.doubt("A")
+    bench.standing["A"] = SETTLING
+    # 300 kW less 2 x 10 kW on A and 10 kW on the other connector of B; the charger gives 190 kW.
+    assert bench.values() == {"B/1": 190_000}
+    bench.standing["A"] = HERE
+    assert bench.values() == {"B/1": 90_000}
+
+
+def test_while_it_settles_a_charging_charger_takes_part() -> None:
+    bench = Bench(two_chargers(200_000))
+    bench.plug_in(A1)
+    bench.plug_in(B1)
+    bench.ledger.doubt("A")
+    bench.standing["A"] = SETTLING
+    assert bench.values() == {"A/1": 100_000, "B/1": 100_000}
+    bench.standing["A"] = HERE
+    # Both connectors of A may run without a limit, 200 kW in all: nothing is left to share.
+    assert bench.values() == {"A/1": 200_000, "B/1": 0}
+    assert bench.balancer.goals[A1].source is LimitSource.CHARGER
+
+
+def test_a_refusing_connector_counts_at_what_may_be_in_force() -> None:
+    bench = Bench(two_chargers())
+    bench.give(A1, 180_000, bench.plug_in(A1))
+    bench.plug_in(B1)
+    bench.held = {A1}
+    assert bench.values() == {"A/1": 180_000, "B/1": 120_000}
+    bench.held = set()
+    assert bench.values() == {"A/1": 150_000, "B/1": 150_000}
+
+
+def test_a_share_that_only_reports_what_is_reserved_is_never_above_what_there_is() -> None:
+    bench = Bench(two_chargers())
+    bench.give(A1, 200_000, bench.plug_in(A1))
+    bench.plug_in(B1)
+    bench.standing["A"] = AWAY
+    bench.state.station = two_chargers(50_000)
+    bench.ledger.rebuild(bench.state.station)
+    assert bench.values() == {"A/1": 50_000, "B/1": 0}
+
+
+def test_the_fallback_is_given_whatever_the_vehicle_wants() -> None:
+    bench = Bench(two_chargers(fallback_w=50_000))
+    bench.plug_in(A1, 20_000)
+    assert bench.values() == {"A/1": 50_000}
+    assert bench.trees[-1].children[0] == Node(
+        "A",
+        150_000,
+        LimitSource.CHARGER,
+        tuple(replace(leaf, floor_w=50_000, upper_w=50_000) for leaf in bench.trees[-1].leaves()),
+    )
+
+
+def test_every_number_of_a_connector_reaches_the_allocator() -> None:
+    connector = Connector(
+        A1, 22_000, CurrentType.AC, phases=3, minimum_w=4_140, fallback_w=1_000, weight=2.5
+    )
+    bench = Bench(station(Charger("A", 30_000, (connector,))))
+    bench.plug_in(A1, 11_000)
+    bench.standing["A"] = replace(HERE, rate_unit=RateUnit.AMPERES)
+    bench.balance()
+    (leaf,) = bench.trees[-1].leaves()
+    assert leaf.key == A1
+    assert (leaf.upper_w, leaf.upper_source) == (11_000, LimitSource.VEHICLE)
+    assert (leaf.floor_w, leaf.minimum_w, leaf.weight) == (1_000, 4_140, 2.5)
+    assert (leaf.waiting_since, leaf.quantum_w) == (NOW, 69)
+
+
+@pytest.mark.parametrize(
+    ("unit", "value_w"), [(RateUnit.WATTS, 11_000), (RateUnit.AMPERES, 10_971)]
+)
+def test_shares_come_in_steps_the_charger_can_be_told(unit: RateUnit, value_w: int) -> None:
+    connector = Connector(A1, 22_000, CurrentType.AC)
+    bench = Bench(station(Charger("A", 22_000, (connector,))))
+    bench.plug_in(A1, 11_000)
+    bench.standing["A"] = replace(HERE, rate_unit=unit)
+    assert bench.values() == {"A/1": value_w}
+
+
+def test_static_load_and_reserve_are_not_shared() -> None:
+    bench = Bench(
+        station(charger("A"), grid_limit_w=100_000, static_load_w=10_000, reserve_w=5_000)
+    )
+    bench.plug_in(A1)
+    assert bench.values() == {"A/1": 85_000}
+
+
+# --------------------------------------------------------------- from one cycle to the next
+
+
+def draws(session: Session, *power_w: int, until: float) -> None:
+    """Readings five seconds apart, the last one at `until`."""
+    for index, watts in enumerate(power_w):
+        session.readings.append(Reading(until - 5.0 * (len(power_w) - 1 - index), watts))
+
+
+def charging(bench: Bench) -> tuple[Session, Session]:
+    """Two vehicles that have had 100 kW each for a long time, one of which draws 40 kW."""
+    first, second = bench.plug_in(A1), bench.plug_in(B1)
+    for session in (first, second):
+        session.limits.append(LimitStep(NOW, 100_000))
+    bench.balance()
+    draws(first, 40_000, 40_000, until=NOW + 200)
+    draws(second, 100_000, 100_000, until=NOW + 200)
+    return first, second
+
+
+def test_what_a_vehicle_leaves_goes_to_the_others() -> None:
+    bench = Bench(two_chargers(200_000))
+    charging(bench)
+    assert bench.values(NOW + 200) == {"A/1": 45_000, "B/1": 155_000}
+    assert bench.balancer.goals[A1].source is LimitSource.DEMAND
+
+
+def test_raises_that_follow_a_demand_are_spaced() -> None:
+    bench = Bench(two_chargers(200_000))
+    first, _ = charging(bench)
+    bench.balance(NOW + 200)
+    first.readings.clear()
+    draws(first, 20_000, 20_000, until=NOW + 210)
+    assert bench.values(NOW + 210) == {"A/1": 24_000, "B/1": 155_000}
+    draws(first, 20_000, until=NOW + 231)
+    assert bench.values(NOW + 231) == {"A/1": 24_000, "B/1": 176_000}
+
+
+def a_start(bench: Bench) -> None:
+    bench.plug_in(A2, 9_000)
+
+
+def a_stop(bench: Bench) -> None:
+    bench.state.connectors[A1].session = None
+    bench.ledger.end_session(A1, "s-A/1")
+
+
+def a_new_grid_limit(bench: Bench) -> None:
+    bench.state.station = two_chargers(210_000)
+    bench.ledger.rebuild(bench.state.station)
+
+
+def a_declared_maximum(bench: Bench) -> None:
+    session = bench.state.connectors[A1].session
+    assert session is not None
+    session.vehicle_max_w = 30_000
+
+
+def a_charger_gone(bench: Bench) -> None:
+    bench.standing["A"] = AWAY
+
+
+def a_refusal(bench: Bench) -> None:
+    bench.held = {A1}
+
+
+@pytest.mark.parametrize(
+    ("happens", "after"),
+    [
+        (a_start, {"A/1": 45_000, "A/2": 9_000, "B/1": 146_000}),
+        (a_stop, {"B/1": 200_000}),
+        (a_new_grid_limit, {"A/1": 45_000, "B/1": 165_000}),
+        (a_declared_maximum, {"A/1": 30_000, "B/1": 170_000}),
+        (a_charger_gone, {"A/1": 100_000, "B/1": 100_000}),
+        (a_refusal, {"A/1": 100_000, "B/1": 100_000}),
+    ],
+)
+def test_an_event_is_acted_on_at_once(
+    happens: Callable[[Bench], None], after: dict[str, int]
+) -> None:
+    bench = Bench(two_chargers(200_000))
+    first, second = charging(bench)
+    bench.give(A1, 100_000, first)
+    bench.give(B1, 100_000, second)
+    bench.balance(NOW + 200)
+    assert bench.balancer.goals[B1] == Goal(155_000, LimitSource.GRID, NOW + 200)
+    happens(bench)
+    assert bench.values(NOW + 201) == after
+
+
+def test_a_share_that_grows_back_after_an_event_is_given_at_once() -> None:
+    bench = Bench(two_chargers(200_000))
+    bench.give(A1, 100_000, bench.plug_in(A1))
+    bench.give(B1, 100_000, bench.plug_in(B1))
+    bench.standing["A"] = AWAY
+    bench.balance()
+    bench.state.connectors[A1].session = None
+    bench.ledger.end_session(A1, "s-A/1")
+    assert bench.values(NOW + 1) == {"B/1": 200_000}
+
+
+async def test_in_the_loop_a_vehicle_that_takes_less_leaves_the_rest_to_the_others() -> None:
+    async with rig(two_chargers(200_000), "A", "B") as site:
+        await site.start(A1)
+        await site.start(B1)
+        assert site.limits() == {"A/1": 100_000, "B/1": 100_000}
+        for _ in range(2):
+            await site.later(60.0)
+            for key, watts in ((A1, 40_000), (B1, 100_000)):
+                site.loop.post(MeterSample(key, site.clock.now(), power_w=watts))
+            await site.quiet()
+        assert site.limits() == {"A/1": 45_000, "B/1": 155_000}
+        # It draws all it is given now: it may want more, and has its share back at once.
+        await site.later(60.0)
+        site.loop.post(MeterSample(A1, site.clock.now(), power_w=45_000))
+        await site.quiet()
+        assert site.limits() == {"A/1": 100_000, "B/1": 100_000}
+        assert site.link.peak_w == 200_000

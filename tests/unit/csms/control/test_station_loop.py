@@ -1,0 +1,600 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from csms.balancing.allocation import Node, Share
+from csms.control.station_loop import LimitAnswered
+from csms.control.status import Condition
+from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.ledger import Entry, EntryState
+from csms.dispatch.policy import DispatchPolicy
+from csms.ports import Answer
+from csms.station.facts import (
+    ChargerBooted,
+    ConnectorStatusReported,
+    MeterSample,
+    SessionEnded,
+    VehicleMaximumDeclared,
+)
+from csms.station.model import (
+    ConnectorKey,
+    Station,
+)
+from csms.station.state import ConnectorStatus
+from tests.stations import charger, station
+from tests.unit.csms.control.fakes import (
+    GONE,
+    NO,
+    SILENCE,
+    START,
+    YES,
+    answering,
+    keeping_back,
+    loop_settings,
+    rig,
+)
+
+A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
+B1, B2 = ConnectorKey("B", 1), ConnectorKey("B", 2)
+
+
+def two_chargers(
+    grid_limit_w: int = 200_000, *, fallback_w: int = 0, max_power_w: int = 200_000
+) -> Station:
+    chargers = (
+        charger(name, max_power_w=max_power_w, fallback_w=fallback_w) for name in ("A", "B")
+    )
+    return station(*chargers, grid_limit_w=grid_limit_w)
+
+
+# ------------------------------------------------------------------------- scenarios
+
+
+async def test_s1_two_vehicles_share_one_charger() -> None:
+    async with rig(station(charger("A")), "A") as site:
+        await site.start(A1, 150_000)
+        assert site.limits() == {"A/1": 150_000}
+        await site.start(A2, 150_000)
+        assert site.limits() == {"A/1": 100_000, "A/2": 100_000}
+        assert site.loop.settled
+        assert site.link.peak_w == 200_000
+
+
+async def test_s2_vehicles_arrive_one_by_one_and_one_leaves() -> None:
+    built = two_chargers(400_000, max_power_w=300_000)
+    async with rig(built, "A", "B") as site:
+        await site.start(A1, 150_000)
+        await site.start(A2, 150_000)
+        assert site.limits() == {"A/1": 150_000, "A/2": 150_000}
+        await site.start(B1, 150_000)
+        assert site.limits() == {"A/1": 133_334, "A/2": 133_333, "B/1": 133_333}
+        await site.start(B2, 150_000)
+        assert site.limits() == {"A/1": 100_000, "A/2": 100_000, "B/1": 100_000, "B/2": 100_000}
+        await site.end(A1)
+        assert site.limits() == {"A/2": 133_334, "B/1": 133_333, "B/2": 133_333}
+        assert site.loop.settled
+        assert site.link.peak_w == 400_000
+        assert site.counted() == {"A/2": 133_334, "B/1": 133_333, "B/2": 133_333}
+
+
+async def test_fallbacks_are_installed_when_a_charger_connects() -> None:
+    async with rig(two_chargers(fallback_w=4_000)) as site:
+        assert site.conditions() == [Condition.NEVER_SEEN, Condition.NEVER_SEEN]
+        await site.connect("A")
+        assert site.link.wire == [
+            "A/1 default 4000",
+            "A/2 default 4000",
+            "A/1 default 4000 ok",
+            "A/2 default 4000 ok",
+        ]
+        assert site.conditions() == [Condition.CONTROLLED, Condition.NEVER_SEEN]
+        assert [(c.session_id, c.transaction_id) for c in site.link.limits] == [(None, None)] * 2
+
+
+# ------------------------------------------------------------------------- lower first
+
+
+async def test_a_raise_never_leaves_before_the_lower_s_answer() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1)
+        site.link.script = keeping_back(A1)
+        site.link.wire.clear()
+        await site.start(B1)
+        assert site.link.wire == ["A/1 100000"]
+        assert site.counted() == {"A/1": 200_000}
+        site.link.release()
+        await site.quiet()
+        assert site.link.wire == ["A/1 100000", "A/1 100000 ok", "B/1 100000", "B/1 100000 ok"]
+        assert site.loop.settled
+        assert site.link.peak_w == 200_000
+
+
+async def test_lowers_leave_together_and_the_raise_waits_for_the_last() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1)
+        await site.start(A2)
+        site.link.script = keeping_back(A1, A2)
+        site.link.wire.clear()
+        await site.start(B1)
+        assert site.link.wire == ["A/1 66667", "A/2 66667"]
+        site.link.release(connector=A1)
+        await site.quiet()
+        assert site.link.wire[2:] == ["A/1 66667 ok"]
+        site.link.release(connector=A2)
+        await site.quiet()
+        assert site.link.wire[3:] == ["A/2 66667 ok", "B/1 66666", "B/1 66666 ok"]
+
+
+async def test_after_a_while_a_raise_takes_the_room_there_is() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1, 150_000)
+        site.link.script = keeping_back(A1)
+        await site.start(B1)
+        assert "B/1 50000" not in site.link.wire
+        await site.later(1.9)
+        assert "B/1 50000" not in site.link.wire
+        await site.later(0.2)
+        assert site.limits() == {"A/1": 100_000, "B/1": 50_000}
+        assert not site.loop.settled
+
+
+async def test_one_limit_of_a_connector_is_out_at_a_time() -> None:
+    async with rig(two_chargers(), "A") as site:
+        site.link.script = keeping_back(A1)
+        await site.start(A1, 50_000)
+        site.loop.post(VehicleMaximumDeclared(A1, site.clock.now(), 30_000))
+        await site.quiet()
+        assert site.link.last(A1).limit.value_w == 50_000
+        site.link.release()
+        await site.quiet()
+        site.link.release()
+        assert site.link.last(A1).limit.value_w == 30_000
+
+
+# ------------------------------------------------------------------- refusal and silence
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (NO, EntryState.REFUSED),
+        (SILENCE, EntryState.UNANSWERED),
+        (GONE, EntryState.UNANSWERED),
+    ],
+)
+async def test_what_is_not_confirmed_keeps_its_place(answer: Answer, state: EntryState) -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1, 150_000)
+        site.link.script = answering(answer, A1)
+        await site.start(B1)
+        # A/1 refused to be lowered: it counts at its 150 kW, and B/1 gets what is left.
+        assert site.limits() == {"A/1": 100_000, "B/1": 50_000}
+        assert site.counted() == {"A/1": 150_000, "B/1": 50_000}
+        assert site.newest(A1).state is state
+        words = [e.text for e in site.events.after(0) if e.kind == f"limit_{state.value}"]
+        assert words == [f"A/1 100000 W: {answer.outcome.value} {answer.detail}"]
+        assert not site.loop.settled
+
+
+async def test_a_refused_limit_is_tried_again_after_growing_waits() -> None:
+    settings = loop_settings(dispatch=DispatchPolicy(retry_after_s=(1.0, 5.0)))
+    async with rig(two_chargers(), "A", settings=settings) as site:
+        site.link.script = answering(NO, A1)
+        await site.start(A1)
+        tries = []
+        for _ in range(12):
+            tries.append(len([c for c in site.link.limits if c.scope is Scope.SESSION]))
+            await site.later(1.0)
+        # Refused at once, after 1 s, and from then on every 5 s.
+        assert tries == [1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4]
+        entries = [e for e in site.loop.ledger.entries() if e.session_id == "s1"]
+        assert [e.limit.value_w for e in entries] == [200_000]
+
+
+async def test_a_retry_that_succeeds_gives_every_vehicle_its_share() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1, 150_000)
+        site.link.script = answering(SILENCE, A1)
+        await site.start(B1)
+        site.link.script = lambda _: YES
+        await site.later(0.29)
+        assert site.counted() == {"A/1": 150_000, "B/1": 50_000}
+        await site.later(0.02)
+        assert site.counted() == {"A/1": 100_000, "B/1": 100_000}
+        assert site.loop.settled
+        assert site.link.peak_w == 200_000
+
+
+async def test_the_loop_wakes_by_itself_for_a_retry_and_for_its_tick() -> None:
+    settings = loop_settings(dispatch=DispatchPolicy(retry_after_s=(0.25,)), tick_s=0.75)
+    async with rig(two_chargers(), settings=settings) as site:
+        assert site.loop._pause_s() == 0.75  # noqa: SLF001
+        await site.connect("A")
+        site.link.script = answering(NO, A1)
+        await site.start(A1)
+        assert site.loop._pause_s() == 0.25  # noqa: SLF001
+
+
+async def test_without_anything_to_do_the_loop_still_ticks() -> None:
+    async with rig(two_chargers(), "A", settings=loop_settings(tick_s=0.0)) as site:
+        site.link.script = answering(NO, A1)
+        await site.start(A1)
+        site.link.script = lambda _: YES
+        site.clock.advance(0.5)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert site.counted() == {"A/1": 200_000}
+        assert site.loop.settled
+
+
+async def test_a_late_confirmation_counts() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1, 150_000)
+        site.link.script = answering(SILENCE, A1)
+        await site.start(B1)
+        site.loop.post(LimitAnswered(site.link.last(A1), YES, late=True))
+        await site.quiet()
+        assert site.counted() == {"A/1": 100_000, "B/1": 100_000}
+        assert site.loop._pause_s() == 1.0  # noqa: SLF001
+
+
+async def test_a_late_refusal_changes_nothing() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1, 150_000)
+        site.link.script = answering(SILENCE, A1)
+        await site.start(B1)
+        before = (site.counted(), len(site.link.limits), len(site.kinds()))
+        site.loop.post(LimitAnswered(site.link.last(A1), NO, late=True))
+        await site.quiet()
+        assert (site.counted(), len(site.link.limits), len(site.kinds())) == before
+
+
+async def test_a_late_answer_leaves_the_newer_limit_out() -> None:
+    async with rig(two_chargers(), "A") as site:
+        site.link.script = answering(SILENCE, A1)
+        await site.start(A1, 150_000)
+        old = site.link.last(A1)
+        site.link.script = keeping_back(A1)
+        await site.later(0.4)
+        assert len(site.link.limits) == 4
+        site.loop.post(LimitAnswered(old, YES, late=True))
+        await site.quiet()
+        assert len(site.link.limits) == 4
+        assert not site.loop.settled
+
+
+async def test_an_answer_that_comes_after_the_session_says_nothing_of_the_next_one() -> None:
+    async with rig(two_chargers(), "A") as site:
+        site.link.script = keeping_back(A1)
+        await site.start(A1, 50_000)
+        await site.end(A1)
+        site.link.script = lambda _: YES
+        site.link.release(NO)
+        await site.start(A1, 40_000)
+        assert site.limits() == {"A/1": 40_000}
+        assert site.loop.settled
+
+
+async def test_a_link_that_raises_counts_as_silence() -> None:
+    async with rig(two_chargers(), "A") as site:
+
+        def breaks(command: SetLimit) -> Answer:
+            raise RuntimeError("bug")
+
+        site.link.script = breaks
+        with capture_logs() as logs:
+            await site.start(A1)
+        assert [e["event"] for e in logs if e["log_level"] == "error"] == ["set_limit_failed"]
+        assert site.counted() == {"A/1": 200_000}
+        assert site.newest(A1).state is EntryState.UNANSWERED
+
+
+# --------------------------------------------------------------------- durable before sent
+
+
+async def test_a_limit_is_kept_before_it_is_on_the_wire() -> None:
+    async with rig(two_chargers()) as site:
+        unkept: list[SetLimit] = []
+
+        def is_kept(command: SetLimit) -> None:
+            kept = [entry for entries in site.store.writes for entry in entries]
+            if (
+                Entry(
+                    command.token,
+                    command.connector,
+                    command.scope,
+                    command.limit,
+                    EntryState.SENT,
+                    site.clock.now(),
+                    session_id=command.session_id,
+                )
+                not in kept
+            ):
+                unkept.append(command)
+
+        site.link.before_limit = is_kept
+        await site.connect("A", "B")
+        await site.start(A1)
+        await site.start(B1)
+        assert (len(site.link.limits), unkept) == (7, [])
+        assert [] not in site.store.writes
+
+
+async def test_what_is_kept_is_what_counts() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1)
+        await site.start(B1)
+        assert await site.store.load("SITE") == sorted(
+            site.loop.ledger.entries(), key=lambda entry: entry.token
+        )
+        await site.end(A1)
+        assert [e.session_id for e in await site.store.load("SITE") if e.session_id] == ["s2"]
+
+
+async def test_without_a_database_lowers_go_out_and_raises_are_held_back() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1)
+        site.store.broken = True
+        await site.start(B1)
+        assert site.link.last(A1).limit.value_w == 100_000
+        assert site.counted() == {"A/1": 100_000}
+        assert [e for e in site.loop.ledger.entries() if e.session_id == "s2"] == []
+        assert "B/1 100000" not in site.link.wire
+        assert not site.loop.settled
+        assert [e.text for e in site.events.after(0) if e.kind == "ledger_not_written"][:1] == [
+            "disk full"
+        ]
+        site.store.broken = False
+        await site.quiet()
+        assert site.counted() == {"A/1": 100_000, "B/1": 100_000}
+        assert site.loop.settled
+
+
+@pytest.mark.parametrize(("takes_s", "sent"), [(0.9, True), (1.1, False)])
+async def test_a_raise_worked_out_too_long_ago_is_dropped(takes_s: float, sent: bool) -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1)
+        site.store.write_takes_s = takes_s
+        await site.start(B1)
+        assert site.link.last(A1).limit.value_w == 100_000
+        assert ("B/1 100000" in site.link.wire) is sent
+        assert site.loop.settled is sent
+        assert bool([e for e in site.loop.ledger.entries() if e.session_id == "s2"]) is sent
+        assert [e for e in await site.store.load("SITE") if e.state is EntryState.SENT] == []
+        site.store.write_takes_s = 0.0
+        await site.quiet()
+        assert site.counted() == {"A/1": 100_000, "B/1": 100_000}
+
+
+# ------------------------------------------------------------------------ chargers come and go
+
+
+async def test_an_offline_charger_counts_at_its_last_limit() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1, 120_000)
+        await site.disconnect("A")
+        assert site.conditions() == [Condition.OFFLINE_RESERVED, Condition.CONTROLLED]
+        await site.start(B1)
+        assert site.limits() == {"A/1": 120_000, "B/1": 80_000}
+        assert site.counted() == {"A/1": 120_000, "B/1": 80_000}
+        assert site.kinds().count("charger_disconnected") == 1
+
+
+async def test_a_charger_never_seen_counts_at_its_fallback() -> None:
+    async with rig(two_chargers(fallback_w=10_000), "B") as site:
+        await site.start(B1)
+        # 200 kW less 2 x 10 kW on A and 10 kW on the other connector of B.
+        assert site.limits() == {"B/1": 170_000}
+
+
+async def test_a_reconnected_charger_is_given_its_limits_again() -> None:
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1, 120_000)
+        await site.disconnect("A")
+        await site.start(B1)
+        site.link.wire.clear()
+        await site.connect("A")
+        assert site.link.wire[:2] == ["A/1 default 0", "A/2 default 0"]
+        assert "A/1 100000 ok" in site.link.wire
+        assert site.limits() == {"A/1": 100_000, "B/1": 100_000}
+        count = len(site.link.wire)
+        await site.later(60.0)
+        assert len(site.link.wire) == count
+
+
+async def test_a_new_socket_replaces_the_old_one() -> None:
+    async with rig(two_chargers(), "A") as site:
+        await site.start(A1, 120_000)
+        site.clock.advance(5.0)
+        site.link.wire.clear()
+        await site.connect("A")
+        assert "A/1 120000 ok" in site.link.wire
+        assert site.loop.contacts["A"].since == START + 5.0
+
+
+async def test_a_reconnected_charger_is_not_kept_waiting_for_an_old_failure() -> None:
+    async with rig(two_chargers(), "A") as site:
+        site.link.script = answering(GONE, A1)
+        await site.start(A1, 120_000)
+        await site.disconnect("A")
+        site.link.script = lambda _: YES
+        await site.connect("A")
+        assert site.link.wire[-1] == "A/1 120000 ok"
+
+
+async def test_neither_a_reboot_nor_a_new_session_waits_for_an_old_failure() -> None:
+    async with rig(two_chargers(), "A") as site:
+        site.link.script = answering(NO, A1)
+        await site.start(A1, 120_000)
+        site.link.script = lambda _: YES
+        site.loop.post(ChargerBooted("A", site.clock.now()))
+        await site.quiet()
+        assert site.link.wire[-1] == "A/1 120000 ok"
+        site.link.script = answering(NO, A1)
+        site.loop.post(VehicleMaximumDeclared(A1, site.clock.now(), 90_000))
+        await site.quiet()
+        site.link.script = lambda _: YES
+        await site.end(A1)
+        await site.start(A1, 50_000)
+        assert site.link.wire[-1] == "A/1 50000 ok"
+
+
+async def test_a_rebooted_charger_is_given_its_limits_again() -> None:
+    async with rig(two_chargers(), "A") as site:
+        await site.start(A1, 120_000)
+        site.link.wire.clear()
+        site.link.script = keeping_back(A1)
+        site.loop.post(ChargerBooted("A", site.clock.now(), "ACME", "Fast"))
+        await site.quiet()
+        assert site.link.wire[:2] == ["A/1 default 0", "A/2 default 0"]
+        assert site.link.wire[-1] == "A/1 120000"
+        doubted = [e for e in site.store.kept_later if e.state is EntryState.UNANSWERED]
+        assert [(e.connector, e.limit.value_w) for e in doubted] == [
+            (A1, 0),
+            (A1, 120_000),
+            (A2, 0),
+        ]
+        site.link.release()
+        await site.quiet()
+        assert {e.state for e in site.loop.ledger.entries()} == {EntryState.CONFIRMED}
+        assert [e.text for e in site.events.after(0) if e.kind == "charger_booted"] == [
+            "A ACME Fast"
+        ]
+
+
+async def test_a_charger_without_a_confirmed_fallback_is_waited_for_and_then_reckoned_with() -> (
+    None
+):
+    async with rig(two_chargers(300_000), "B") as site:
+        await site.start(B1)
+        site.link.script = answering(NO, A1, A2, scope=Scope.DEFAULT)
+        await site.connect("A")
+        assert site.conditions() == [Condition.REGISTERING, Condition.CONTROLLED]
+        assert site.limits() == {"B/1": 200_000}
+        await site.later(14.0)
+        assert site.conditions() == [Condition.REGISTERING, Condition.CONTROLLED]
+        assert site.limits() == {"B/1": 200_000}
+        await site.later(1.0)
+        # From now on A counts at its 200 kW.
+        assert site.conditions() == [Condition.UNCONTROLLED, Condition.CONTROLLED]
+        assert site.limits() == {"B/1": 100_000}
+        site.link.script = lambda _: YES
+        await site.later(60.0)
+        assert site.conditions() == [Condition.CONTROLLED, Condition.CONTROLLED]
+        assert site.limits() == {"B/1": 200_000}
+
+
+# ------------------------------------------------------------------------------ sessions
+
+
+async def test_a_session_that_is_replaced_takes_its_limits_with_it() -> None:
+    async with rig(two_chargers(), "A") as site:
+        await site.start(A1, 150_000)
+        site.link.unplugged(A1)
+        await site.start(A1, 40_000)
+        assert site.link.last(A1).session_id == "s2"
+        assert site.counted() == {"A/1": 40_000}
+        assert {e.session_id for e in site.loop.ledger.entries()} == {None, "s2"}
+        assert {e.session_id for e in await site.store.load("SITE")} == {None, "s2"}
+
+
+async def test_the_same_start_again_changes_nothing() -> None:
+    async with rig(two_chargers(), "A") as site:
+        await site.start(A1, 150_000)
+        site.sessions = 0
+        before = list(site.link.limits)
+        await site.start(A1, 150_000)
+        assert site.link.limits == before
+        assert site.counted() == {"A/1": 150_000}
+
+
+async def test_the_end_of_an_older_session_told_again_takes_nothing_from_the_next() -> None:
+    async with rig(two_chargers(), "A") as site:
+        await site.start(A1, 150_000)
+        await site.start(A1, 40_000)
+        await site.disconnect("A")
+        site.link.script = lambda c: None if c.scope is Scope.DEFAULT else YES
+        await site.connect("A")
+        site.link.wire.clear()
+        site.loop.post(SessionEnded(site.clock.now(), "s1", A1))
+        await site.quiet()
+        site.link.release()
+        await site.quiet()
+        assert site.link.wire[-1] == "A/1 40000 ok"
+        assert "session_ended" not in site.kinds()
+
+
+async def test_a_session_on_a_connector_the_station_does_not_have_is_no_error() -> None:
+    async with rig(two_chargers(), "A") as site:
+        nowhere = ConnectorKey("A", 9)
+        await site.start(nowhere)
+        await site.end(nowhere)
+        assert site.counted() == {}
+        assert site.loop.state.sessions() == []
+
+
+# ----------------------------------------------------------------------------- the loop itself
+
+
+async def test_one_failing_fact_does_not_stop_the_loop() -> None:
+    async with rig(two_chargers(), "A") as site:
+        with capture_logs() as logs:
+            site.loop.post("no fact at all")  # type: ignore[arg-type]
+            await site.start(A1, 50_000)
+        assert [e["event"] for e in logs if e["log_level"] == "error"] == ["fact_failed"]
+        assert site.limits() == {"A/1": 50_000}
+
+
+async def test_one_failing_cycle_does_not_stop_the_loop() -> None:
+    async with rig(two_chargers(), "A") as site:
+
+        def breaks(root: Node, now: float) -> dict[ConnectorKey, Share]:
+            raise ZeroDivisionError
+
+        works, site.loop.balancer._allocator = site.loop.balancer._allocator, breaks  # noqa: SLF001
+        site.plug_in(A1, 50_000)
+        with capture_logs() as logs:
+            await site.loop.caught_up()
+        assert [e["event"] for e in logs if e["log_level"] == "error"] == ["cycle_failed"]
+        site.loop.balancer._allocator = works  # noqa: SLF001
+        await site.quiet()
+        assert site.limits() == {"A/1": 50_000}
+
+
+async def test_everything_posted_before_has_been_acted_on_when_it_has_caught_up() -> None:
+    async with rig(two_chargers(), "A") as site:
+        site.plug_in(A1, 50_000)
+        site.loop.post(ConnectorStatusReported(A2, START, ConnectorStatus.PREPARING))
+        assert site.loop.state.connectors[A1].session is None
+        await site.loop.caught_up()
+        assert site.loop.state.connectors[A1].session is not None
+        assert site.loop.state.connectors[A2].status is ConnectorStatus.PREPARING
+        assert site.loop.balancer.goals[A1].value_w == 50_000
+
+
+async def test_somebody_who_no_longer_waits_is_no_error() -> None:
+    async with rig(two_chargers(), "A") as site:
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(site.loop.caught_up())
+            await asyncio.sleep(0)
+            waiting.cancel()
+        await site.start(A1, 50_000)
+        assert site.limits() == {"A/1": 50_000}
+
+
+async def test_of_samples_that_wait_only_the_newest_of_their_kind_counts() -> None:
+    async with rig(two_chargers(), "A") as site:
+        await site.start(A1)
+        for number in (1, 2, 3):
+            site.loop.post(MeterSample(A1, START + number, power_w=1_000 * number))
+        site.loop.post(MeterSample(A1, START, energy_wh=500))
+        site.loop.post(MeterSample(A1, START, soc_pct=40.0))
+        site.loop.post(MeterSample(A2, START, power_w=9_000))
+        await site.quiet()
+        session = site.loop.state.connectors[A1].session
+        assert session is not None
+        assert [r.power_w for r in session.readings] == [3_000]
+        assert (session.energy_wh, session.soc_pct) == (500, 40.0)

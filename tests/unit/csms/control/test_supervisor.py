@@ -1,0 +1,599 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from csms.control.admission import Knock
+from csms.control.recorder import RecorderSettings
+from csms.control.status import Condition
+from csms.control.supervisor import UnknownChargers
+from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.ledger import Entry, EntryState
+from csms.errors import (
+    ChargerOfflineError,
+    ChargerRefusedError,
+    ChargerSilentError,
+    ConfigurationRefusedError,
+    ConnectorOccupiedError,
+    StationError,
+    UnknownChargerError,
+    UnknownConnectorError,
+    UnknownSessionError,
+    UnknownStationError,
+)
+from csms.ports import Gate, IdToken, LateAnswers, StopReport, TokenStatus
+from csms.station.document import dump_station
+from csms.station.model import (
+    Charger,
+    Connector,
+    ConnectorKey,
+    CurrentType,
+    Limit,
+    LimitSource,
+    Station,
+)
+from csms.station.state import ConnectorStatus
+from tests.stations import charger, station
+from tests.unit.csms.control.fakes import (
+    NO,
+    SILENCE,
+    START,
+    YES,
+    FaultyStore,
+    Site,
+    answering,
+    keeping_back,
+    seen_before,
+    site,
+    start_report,
+    stored,
+)
+
+A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
+B1, B2 = ConnectorKey("B", 1), ConnectorKey("B", 2)
+ACCEPTING = UnknownChargers(22_000, 2)
+
+
+def two_chargers(grid_limit_w: int = 200_000) -> Station:
+    return station(charger("A"), charger("B"), grid_limit_w=grid_limit_w)
+
+
+def other_station(*ids: str, name: str = "OTHER") -> Station:
+    return replace(station(*(charger(i) for i in ids)), station_id=name)
+
+
+# ------------------------------------------------------------------------------ life
+
+
+async def test_it_is_healthy_while_it_runs() -> None:
+    async with site(two_chargers()) as it:
+        assert it.supervisor.healthy()
+        assert it.supervisor.status("SITE").settled
+        assert it.supervisor.station_ids() == ["SITE"]
+    assert not it.supervisor.healthy()
+
+
+async def test_a_station_kept_as_changed_wins_over_an_unchanged_file() -> None:
+    store = FaultyStore()
+    async with site(two_chargers(), store=store) as it:
+        await it.supervisor.configure(two_chargers(90_000))
+    for _ in range(2):
+        async with site(two_chargers(), store=store) as it:
+            assert it.supervisor.station("SITE") == two_chargers(90_000)
+
+
+async def test_a_changed_file_wins_over_the_station_kept() -> None:
+    store = FaultyStore()
+    async with site(two_chargers(), store=store) as it:
+        await it.supervisor.configure(two_chargers(90_000))
+    async with site(two_chargers(150_000), store=store) as it:
+        assert it.supervisor.station("SITE") == two_chargers(150_000)
+    assert await store.load_stations() == {
+        "SITE": {
+            "in_force": dump_station(two_chargers(150_000)),
+            "file": dump_station(two_chargers(150_000)),
+        }
+    }
+
+
+async def test_a_station_added_at_runtime_comes_back() -> None:
+    store = FaultyStore()
+    async with site(two_chargers(), store=store) as it:
+        await it.supervisor.configure(other_station("C"))
+        await it.supervisor.configure(other_station("C", "D"))
+    async with site(two_chargers(), store=store) as it:
+        assert it.supervisor.station_ids() == ["SITE", "OTHER"]
+        assert it.supervisor.station("OTHER") == other_station("C", "D")
+
+
+async def test_a_station_whose_file_is_gone_does_not_come_back() -> None:
+    store = FaultyStore()
+    async with site(two_chargers(), other_station("C"), store=store):
+        pass
+    async with site(two_chargers(), store=store) as it:
+        assert it.supervisor.station_ids() == ["SITE"]
+        # Added again by hand, it is a station of the database.
+        await it.supervisor.configure(other_station("C"))
+    async with site(two_chargers(), store=store) as it:
+        assert it.supervisor.station_ids() == ["SITE", "OTHER"]
+
+
+# ------------------------------------------------------------------------------ restart
+
+
+def entry(token: int, key: ConnectorKey, value_w: int, session_id: str | None = None) -> Entry:
+    return Entry(
+        token,
+        key,
+        Scope.DEFAULT if session_id is None else Scope.SESSION,
+        Limit(value_w, LimitSource.GRID),
+        EntryState.CONFIRMED,
+        START - 50,
+        START - 50,
+        session_id,
+    )
+
+
+async def test_a_restart_finds_sessions_chargers_and_limits_as_they_were() -> None:
+    store = FaultyStore()
+    await store.save_charger(seen_before("A"))
+    await store.start(stored("s1", 41, A1, meter_wh=2_100, vehicle_max_w=150_000))
+    await store.write("SITE", [entry(7, A1, 0), entry(8, A2, 0), entry(9, A1, 120_000, "s1")])
+    async with site(two_chargers(), store=store) as it:
+        (session,) = it.supervisor.status("SITE").sessions()
+        assert (session.session_id, session.transaction_id) == ("s1", 41)
+        assert (session.energy_wh, session.vehicle_max_w) == (2_000, 150_000)
+        assert it.loop().ledger.worst_case_w(A1) == 120_000
+        shown = it.supervisor.status("SITE").chargers[0]
+        assert (shown.vendor, shown.model, shown.firmware) == ("ACME", "Fast", "1.2")
+        assert shown.condition is Condition.OFFLINE_RESERVED
+        assert it.supervisor.registered("A")
+        # The charger reconnects without a boot and goes on; tokens go on where they were.
+        await it.connect("A")
+        assert it.link.last(A1).session_id == "s1"
+        assert it.link.last(A1).transaction_id == 41
+        assert min(c.token for c in it.link.limits) == 10
+        assert it.allocated() == {"A/1": 150_000}
+
+
+async def test_a_charger_remembered_counts_at_its_maximum_until_it_confirms_a_fallback() -> None:
+    store = FaultyStore()
+    await store.save_charger(seen_before("A", accepted=False))
+    async with site(two_chargers(), store=store) as it:
+        assert it.supervisor.status("SITE").worst_case_w == 200_000
+        assert it.supervisor.status("SITE").chargers[0].last_seen_at == START - 100
+        assert not it.supervisor.registered("A")
+
+
+async def test_what_the_database_holds_of_chargers_and_connectors_gone_is_no_error() -> None:
+    store = FaultyStore()
+    await store.save_charger(seen_before("Z"))
+    await store.start(stored("s1", 41, ConnectorKey("Z", 1)))
+    await store.write("SITE", [entry(7, ConnectorKey("Z", 1), 120_000, "s1")])
+    async with site(two_chargers(), store=store) as it:
+        assert it.supervisor.status("SITE").sessions() == []
+        assert it.supervisor.status("SITE").worst_case_w == 0
+
+
+async def test_limits_of_sessions_that_ended_are_dropped_at_the_start() -> None:
+    store = FaultyStore()
+    await store.start(stored("s1", 41, A1))
+    await store.end("s1", ended_at=START, meter_stop_wh=None, reason="Local")
+    await store.write("SITE", [entry(7, A1, 0), entry(9, A1, 120_000, "s1")])
+    async with site(two_chargers(), store=store) as it:
+        assert it.loop().ledger.worst_case_w(A1) == 0
+        assert [e.token for e in await store.load("SITE")] == [7]
+
+
+async def test_a_session_that_may_not_charge_is_not_restored() -> None:
+    store = FaultyStore()
+    await store.start(stored("s1", 41, A1, id_status=TokenStatus.BLOCKED))
+    await store.start(stored("s2", 42, A2))
+    async with site(two_chargers(), store=store) as it:
+        restored = it.supervisor.status("SITE").sessions()
+        assert [(s.session_id, s.energy_wh) for s in restored] == [("s2", 0)]
+
+
+# ------------------------------------------------------------------------------ who may connect
+
+
+async def test_chargers_of_a_station_are_admitted_and_remembered() -> None:
+    async with site(two_chargers()) as it:
+        gate: Gate = it.supervisor
+        assert await gate.admit("A", "192.0.2.1")
+        assert not gate.registered("A")
+        assert list(await it.store.load_chargers()) == ["A"]
+        assert it.supervisor.knocked() == []
+
+
+async def test_unknown_chargers_are_refused_and_listed() -> None:
+    async with site(two_chargers()) as it:
+        assert not await it.supervisor.admit("X", "192.0.2.1")
+        it.clock.advance(9.0)
+        assert not await it.supervisor.admit("X", "192.0.2.2")
+        assert it.supervisor.knocked() == [Knock("X", "192.0.2.2", START, START + 9, 2)]
+        assert await it.store.load_chargers() == {}
+        await it.supervisor.configure(station(charger("A"), charger("B"), charger("X")))
+        assert await it.supervisor.admit("X", "192.0.2.2")
+        assert it.supervisor.knocked() == []
+
+
+async def test_unknown_chargers_are_adopted_when_they_are_to_be_accepted() -> None:
+    async with site(two_chargers(), unknown_chargers=ACCEPTING) as it:
+        assert await it.supervisor.admit("X", "192.0.2.1")
+        adopted = it.supervisor.station("SITE").charger("X")
+        connectors = tuple(Connector(ConnectorKey("X", i), 22_000, CurrentType.AC) for i in (1, 2))
+        assert adopted == Charger("X", 22_000, connectors)
+        assert it.supervisor.knocked() == []
+        kept = (await it.store.load_stations())["SITE"]["in_force"]
+        assert [c["id"] for c in kept["chargers"]] == ["A", "B", "X"]
+
+
+async def test_chargers_that_come_at_the_same_time_are_all_adopted() -> None:
+    async with site(two_chargers(), unknown_chargers=ACCEPTING) as it:
+        async with asyncio.TaskGroup() as tasks:
+            admitted = [
+                tasks.create_task(it.supervisor.admit(charger_id, "192.0.2.1"))
+                for charger_id in ("X", "Y", "X")
+            ]
+        assert [task.result() for task in admitted] == [True, True, True]
+        chargers = it.supervisor.station("SITE").chargers
+        assert [c.charger_id for c in chargers] == ["A", "B", "X", "Y"]
+
+
+async def test_nobody_is_adopted_when_no_station_is_the_default() -> None:
+    both = (two_chargers(), other_station("C"))
+    async with site(*both, unknown_chargers=ACCEPTING) as it:
+        assert not await it.supervisor.admit("X", "192.0.2.1")
+        assert [k.charger_id for k in it.supervisor.knocked()] == ["X"]
+        (event,) = it.supervisor.events()
+        assert event.kind == "charger_not_adopted"
+        assert event.text.startswith("X: there are 2 stations and none is the default")
+    async with site(*both, unknown_chargers=ACCEPTING, default_station="OTHER") as it:
+        assert await it.supervisor.admit("X", "192.0.2.1")
+        assert it.supervisor.station("OTHER").charger("X") is not None
+
+
+async def test_late_answers_reach_the_loop() -> None:
+    async with site(two_chargers()) as it:
+        it.link.script = answering(SILENCE, A1)
+        await it.connect("A")
+        await it.start(A1)
+        assert not it.supervisor.status("SITE").settled
+        late: LateAnswers = it.supervisor
+        late.late_answer(it.link.last(A1), YES)
+        nowhere = SetLimit(1, ConnectorKey("Z", 1), Scope.DEFAULT, Limit(0, LimitSource.GRID))
+        late.late_answer(nowhere, YES)
+        await it.quiet()
+        assert it.supervisor.status("SITE").settled
+
+
+# ------------------------------------------------------------------------------ stations
+
+
+async def test_stations_are_found_by_name_and_by_charger() -> None:
+    async with site(two_chargers(), other_station("C")) as it:
+        assert it.supervisor.station_ids() == ["SITE", "OTHER"]
+        loop = it.supervisor.loop_of("C")
+        assert loop is not None
+        assert loop.station_id == "OTHER"
+        assert it.supervisor.loop_of("Z") is None
+        assert it.supervisor.status("OTHER").at == START
+        with pytest.raises(UnknownStationError, match="no station 'NOWHERE'"):
+            it.supervisor.station("NOWHERE")
+        with pytest.raises(UnknownStationError):
+            it.supervisor.status("NOWHERE")
+
+
+async def test_the_default_station() -> None:
+    async with site(two_chargers()) as it:
+        assert it.supervisor.default_station_id() == "SITE"
+        await it.supervisor.configure(other_station("C"))
+        with pytest.raises(UnknownStationError, match="there are 2 stations"):
+            it.supervisor.default_station_id()
+    async with site(two_chargers(), other_station("C"), default_station="OTHER") as it:
+        assert it.supervisor.default_station_id() == "OTHER"
+    async with site() as it:
+        with pytest.raises(UnknownStationError, match="there are 0 stations"):
+            it.supervisor.default_station_id()
+
+
+async def test_a_configuration_that_cannot_hold_is_refused_with_every_reason() -> None:
+    async with site(two_chargers(), other_station("C")) as it:
+        await it.connect("A")
+        await it.start(A2)
+        worse = station(
+            charger("A", connectors=1, fallback_w=150_000),
+            charger("C", fallback_w=1_000),
+            grid_limit_w=100_000,
+        )
+        with pytest.raises(ConfigurationRefusedError) as raised:
+            await it.supervisor.configure(worse)
+        fallbacks = "the fallbacks of all connectors sum to 152.0 kW"
+        assert raised.value.reasons == (
+            f"{fallbacks}, more than the 100.0 kW the grid leaves after static load and reserve",
+            "charger C already belongs to station OTHER",
+            "connector A/2 is removed, but it is in use",
+        )
+        assert it.supervisor.station("SITE") == two_chargers()
+        assert (await it.store.load_stations())["SITE"]["in_force"] == dump_station(two_chargers())
+
+
+async def test_a_start_on_its_way_counts_as_use() -> None:
+    async with site(two_chargers()) as it:
+        await it.connect("A")
+        await it.supervisor.recorder.start_session(start_report(A2))
+        with pytest.raises(ConfigurationRefusedError, match="A/2 is removed, but it is in use"):
+            await it.supervisor.configure(station(charger("A", connectors=1)))
+
+
+async def test_a_change_is_kept_before_it_is_in_force_and_drops_no_session() -> None:
+    async with site(two_chargers()) as it:
+        await it.connect("A")
+        await it.connect("B")
+        await it.start(A1)
+        await it.start(B1, meter_wh=1)
+        it.link.script = keeping_back(A1, B1)
+        it.link.wire.clear()
+        await it.supervisor.configure(two_chargers(80_000))
+        assert (await it.store.load_stations())["SITE"]["in_force"]["gridCapacity"] == 80.0
+        # Lowers leave at once.
+        assert it.allocated() == {"A/1": 40_000, "B/1": 40_000}
+        await it.quiet()
+        assert it.link.wire == ["A/1 40000", "B/1 40000"]
+        assert it.supervisor.status("SITE").overcommitted
+        it.link.release()
+        await it.quiet()
+        assert it.supervisor.status("SITE").worst_case_w == 80_000
+        assert it.supervisor.events()[-1].text == "grid limit 80000 W"
+
+
+async def test_connectors_are_added_and_removed() -> None:
+    async with site(two_chargers()) as it:
+        await it.connect("A")
+        await it.connect("B")
+        await it.start(B1)
+        it.link.wire.clear()
+        await it.supervisor.configure(
+            station(charger("A", connectors=3), charger("B", connectors=1))
+        )
+        await it.quiet()
+        assert it.link.wire[0] == "A/3 default 0"
+        left = [A1, A2, ConnectorKey("A", 3), B1]
+        assert list(it.loop().state.connectors) == left
+        assert it.allocated() == {"B/1": 200_000}
+        assert {e.connector for e in await it.store.load("SITE")} == set(left)
+        assert it.conditions() == [Condition.CONTROLLED, Condition.CONTROLLED]
+
+
+async def test_an_answer_for_a_connector_that_is_gone_is_no_error() -> None:
+    async with site(two_chargers()) as it:
+        await it.connect("A")
+        it.link.script = keeping_back(A2)
+        transaction_id = await it.start(A2)
+        await it.supervisor.recorder.stop_session(StopReport("A", transaction_id, None, START))
+        await it.supervisor.configure(station(charger("A", connectors=1), charger("B")))
+        it.link.release(NO)
+        await it.quiet()
+        assert it.supervisor.status("SITE").settled
+
+
+async def test_a_charger_that_is_removed_is_disconnected_and_may_come_back_elsewhere() -> None:
+    async with site(two_chargers(), other_station("C")) as it:
+        await it.connect("A")
+        await it.connect("B")
+        await it.supervisor.configure(station(charger("A"), grid_limit_w=200_000))
+        assert it.link.named("disconnect") == [("B", "no longer in the configuration")]
+        await it.supervisor.configure(other_station("C", "B"))
+        assert it.conditions("OTHER") == [Condition.NEVER_SEEN, Condition.NEVER_SEEN]
+        await it.connect("B")
+        assert it.conditions("OTHER") == [Condition.NEVER_SEEN, Condition.CONTROLLED]
+        await it.start(B1)
+        assert it.allocated("OTHER") == {"B/1": 200_000}
+        assert it.allocated() == {}
+
+
+async def test_a_charger_that_was_removed_and_added_again_is_not_thought_connected() -> None:
+    async with site(two_chargers()) as it:
+        await it.connect("B")
+        await it.supervisor.configure(station(charger("A")))
+        await it.supervisor.configure(two_chargers())
+        await it.quiet()
+        assert it.conditions() == [Condition.NEVER_SEEN, Condition.OFFLINE_RESERVED]
+
+
+# ------------------------------------------------------------------------------ sessions
+
+
+async def test_static_load_comes_off_first() -> None:
+    built = station(
+        charger("A", max_power_w=300_000),
+        charger("B", max_power_w=300_000),
+        static_load_w=3_000,
+    )
+    async with site(built) as it:
+        it.obeying()
+        await it.connect("A")
+        await it.connect("B")
+        for key in (A1, A2, B1, B2):
+            await it.supervisor.start_session("SITE", key, vehicle_max_w=150_000)
+        assert set(it.allocated().values()) == {99_250}
+        assert it.supervisor.status("SITE").allocated_w == 397_000
+
+
+async def test_a_session_is_started_from_afar() -> None:
+    async with site(two_chargers()) as it:
+        it.obeying()
+        await it.connect("A")
+        shown = await it.supervisor.start_session("SITE", A1, vehicle_max_w=50_000)
+        assert (shown.connector, shown.id_token) == (A1, "CSMS")
+        assert (shown.vehicle_max_w, shown.allocated_w) == (50_000, 50_000)
+        assert it.link.named("remote_start") == [(A1, "CSMS")]
+        other = await it.supervisor.start_session("SITE", A2, id_token="MINE")  # noqa: S106
+        assert (other.id_token, other.vehicle_max_w) == ("MINE", None)
+
+
+async def offline(it: Site) -> None:
+    it.link.connected.discard("A")
+
+
+async def refusing(it: Site) -> None:
+    it.link.answers["remote_start"] = it.link.answers["remote_stop"] = NO
+
+
+async def silent(it: Site) -> None:
+    it.link.answers["remote_start"] = it.link.answers["remote_stop"] = SILENCE
+
+
+async def promising(it: Site) -> None:
+    """The charger accepts and does nothing."""
+
+
+async def occupied(it: Site) -> None:
+    await it.start(A1)
+
+
+async def faulted(it: Site) -> None:
+    await it.report(A1, ConnectorStatus.FAULTED)
+
+
+async def busy_starting(it: Site) -> None:
+    async def meanwhile(key: ConnectorKey, id_token: str) -> None:
+        it.link.on_remote_start = None
+        with pytest.raises(ConnectorOccupiedError, match="is being started"):
+            await it.supervisor.start_session("SITE", A1)
+
+    it.link.on_remote_start = meanwhile
+
+
+@pytest.mark.parametrize(
+    ("station_id", "key", "prepare", "error", "words"),
+    [
+        ("NOWHERE", A1, promising, UnknownStationError, "no station 'NOWHERE'"),
+        ("SITE", ("Z", 1), promising, UnknownChargerError, "station SITE has no charger 'Z'"),
+        ("SITE", ("A", 9), promising, UnknownConnectorError, "A has no connector 9; it has 2"),
+        ("SITE", A1, offline, ChargerOfflineError, "charger A is not connected"),
+        ("SITE", A1, occupied, ConnectorOccupiedError, "A/1 has a session or cannot take one"),
+        ("SITE", A1, faulted, ConnectorOccupiedError, "A/1 has a session or cannot take one"),
+        ("SITE", A1, refusing, ChargerRefusedError, "refused to start a session"),
+        ("SITE", A1, silent, ChargerSilentError, "no answer to the request to start"),
+        ("SITE", A1, promising, ChargerSilentError, "reported none within 0 s"),
+        ("SITE", A1, busy_starting, ChargerSilentError, "reported none within 0 s"),
+    ],
+)
+async def test_a_start_that_cannot_be_done_says_why(
+    station_id: str,
+    key: tuple[str, int],
+    prepare: Callable[[Site], object],
+    error: type[StationError],
+    words: str,
+) -> None:
+    async with site(two_chargers(), remote_timeout_s=0) as it:
+        await it.connect("A")
+        await prepare(it)  # type: ignore[misc]
+        with pytest.raises(error, match=words):
+            await it.supervisor.start_session(station_id, ConnectorKey(*key))
+
+
+async def test_a_session_is_stopped_from_afar() -> None:
+    async with site(two_chargers()) as it:
+        it.obeying()
+        await it.connect("A")
+        shown = await it.supervisor.start_session("SITE", A1)
+        ended = await it.supervisor.stop_session("SITE", shown.session_id)
+        assert (ended.session_id, ended.reason, ended.energy_wh) == (
+            shown.session_id,
+            "Remote",
+            3_000,
+        )
+        assert ended.ended_at == START + 1
+        assert it.link.named("remote_stop") == [("A", shown.transaction_id)]
+        assert it.supervisor.status("SITE").sessions() == []
+        assert await it.supervisor.ended_sessions("SITE") == [ended]
+
+
+@pytest.mark.parametrize(
+    ("station_id", "known", "prepare", "error", "words"),
+    [
+        ("NOWHERE", True, promising, UnknownStationError, "no station 'NOWHERE'"),
+        ("SITE", False, promising, UnknownSessionError, "SITE has no running session 'nobody'"),
+        ("SITE", True, offline, ChargerOfflineError, "charger A is not connected"),
+        ("SITE", True, refusing, ChargerRefusedError, "refused to stop session"),
+        ("SITE", True, silent, ChargerSilentError, "no answer to the request to stop"),
+        ("SITE", True, promising, ChargerSilentError, "did not report its end within 0 s"),
+    ],
+)
+async def test_a_stop_that_cannot_be_done_says_why(
+    station_id: str,
+    known: bool,
+    prepare: Callable[[Site], object],
+    error: type[StationError],
+    words: str,
+) -> None:
+    async with site(two_chargers(), remote_timeout_s=0) as it:
+        await it.connect("A")
+        await it.start(A1)
+        (session,) = it.supervisor.status("SITE").sessions()
+        await prepare(it)  # type: ignore[misc]
+        with pytest.raises(error, match=words):
+            await it.supervisor.stop_session(station_id, session.session_id if known else "nobody")
+
+
+async def test_a_session_that_is_not_in_the_journal_cannot_be_shown() -> None:
+    async with site(two_chargers()) as it:
+        await it.connect("A")
+        await it.start(A1)
+        (session,) = it.supervisor.status("SITE").sessions()
+
+        it.obeying()
+        it.store.loses_what_ends = True
+        with pytest.raises(UnknownSessionError, match="is not in the journal"):
+            await it.supervisor.stop_session("SITE", session.session_id)
+
+
+async def test_reported_power_counts_as_if_it_was_metered() -> None:
+    async with site(two_chargers()) as it:
+        await it.connect("A")
+        await it.start(A1)
+        (session,) = it.supervisor.status("SITE").sessions()
+        name = session.session_id
+        shown = await it.supervisor.update_power("SITE", name, vehicle_max_w=90_000)
+        assert (shown.measured_w, shown.allocated_w) == (None, 90_000)
+        assert await it.store.samples(name) == []
+        shown = await it.supervisor.update_power("SITE", name, consumed_w=42_000)
+        assert (shown.measured_w, shown.allocated_w) == (42_000, 90_000)
+        assert [s.power_w for s in await it.store.samples(name)] == [42_000]
+        assert (await it.store.running())[0].vehicle_max_w == 90_000
+        with pytest.raises(UnknownSessionError):
+            await it.supervisor.update_power("SITE", "nobody", consumed_w=1)
+        with pytest.raises(UnknownStationError):
+            await it.supervisor.update_power("NOWHERE", name, consumed_w=1)
+
+
+async def test_ended_sessions_come_newest_first() -> None:
+    store = FaultyStore()
+    for number in (1, 2, 3):
+        await store.start(stored(f"s{number}", number, A1))
+        await store.end(f"s{number}", ended_at=START + number, meter_stop_wh=1, reason="Local")
+    async with site(two_chargers(), store=store) as it:
+        newest = await it.supervisor.ended_sessions("SITE", limit=2)
+        assert [s.session_id for s in newest] == ["s3", "s2"]
+        before = await it.supervisor.ended_sessions("SITE", before=START + 2)
+        assert [s.session_id for s in before] == ["s1"]
+        with pytest.raises(UnknownStationError):
+            await it.supervisor.ended_sessions("NOWHERE")
+
+
+async def test_tokens_are_kept_and_replaced() -> None:
+    settings = RecorderSettings(accept_unknown_tokens=False)
+    async with site(two_chargers(), recorder=settings) as it:
+        await it.supervisor.add_tokens([IdToken("ONE"), IdToken("TWO")])
+        await it.supervisor.add_tokens([IdToken("two", TokenStatus.BLOCKED)])
+        statuses = [
+            (await it.supervisor.recorder.authorize("A", name)).status
+            for name in ("one", "TWO", "THREE")
+        ]
+        assert statuses == [TokenStatus.ACCEPTED, TokenStatus.BLOCKED, TokenStatus.INVALID]

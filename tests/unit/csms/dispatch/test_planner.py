@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from csms.dispatch.commands import Scope
+from csms.dispatch.ledger import Entry, EntryState, Ledger
+from csms.dispatch.planner import Plan, Wish, plan
+from csms.dispatch.policy import DispatchPolicy
+from csms.station.model import ConnectorKey, Feeder, Limit, LimitSource, Station
+from tests.stations import charger, station
+
+A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
+B1, B2 = ConnectorKey("B", 1), ConnectorKey("B", 2)
+POLICY = DispatchPolicy()
+
+
+def site(**kwargs: int) -> Station:
+    return station(charger("A"), charger("B"), grid_limit_w=kwargs.get("grid_limit_w", 200_000))
+
+
+def in_force(built: Station, **limits: int) -> Ledger:
+    """A ledger in which every fallback is confirmed, and these session limits as `A1=50_000`."""
+    ledger = Ledger(built, seen=[c.charger_id for c in built.chargers])
+    token = 0
+    for connector in built.connectors():
+        token += 1
+        ledger.send(_entry(token, connector.key, Scope.DEFAULT, connector.fallback_w, None))
+        ledger.settle(token, EntryState.CONFIRMED, 0.0)
+    for name, value_w in limits.items():
+        token += 1
+        key = ConnectorKey(name[0], int(name[1:]))
+        ledger.send(_entry(token, key, Scope.SESSION, value_w, str(key)))
+        ledger.settle(token, EntryState.CONFIRMED, 0.0)
+    return ledger
+
+
+def _entry(token: int, key: ConnectorKey, scope: Scope, value_w: int, session: str | None) -> Entry:
+    limit = Limit(value_w, LimitSource.GRID)
+    return Entry(token, key, scope, limit, EntryState.SENT, 0.0, session_id=session)
+
+
+def wish(key: ConnectorKey, value_w: int, *, again: bool = False) -> Wish:
+    limit = Limit(value_w, LimitSource.GRID)
+    return Wish(key, Scope.SESSION, limit, str(key), 7, again=again)
+
+
+def fallback_wish(key: ConnectorKey, value_w: int = 0, *, again: bool = False) -> Wish:
+    return Wish(key, Scope.DEFAULT, Limit(value_w, LimitSource.FALLBACK), again=again)
+
+
+def planned(
+    ledger: Ledger,
+    *wishes: Wish,
+    busy: tuple[ConnectorKey, ...] = (),
+    held: Callable[[Wish], bool] = lambda _: False,
+    lowers_outstanding: bool = False,
+) -> Plan:
+    return plan(
+        ledger,
+        wishes,
+        busy=busy,
+        held=held,
+        lowers_outstanding=lowers_outstanding,
+        policy=POLICY,
+    )
+
+
+def values(wishes: tuple[Wish, ...]) -> list[tuple[str, int]]:
+    return [(str(w.connector), w.limit.value_w) for w in wishes]
+
+
+def test_a_raise_into_free_room_is_sent() -> None:
+    ledger = in_force(site())
+    result = planned(ledger, wish(A1, 150_000))
+    assert values(result.send) == [("A/1", 150_000)]
+    assert result.waiting == ()
+
+
+def test_a_raise_waits_for_the_lowers_that_make_its_room() -> None:
+    ledger = in_force(site(), A1=100_000, A2=100_000)
+    result = planned(ledger, wish(A1, 66_000), wish(A2, 66_000), wish(B1, 66_000))
+    assert values(result.send) == [("A/1", 66_000), ("A/2", 66_000)]
+    assert values(result.waiting) == [("B/1", 66_000)]
+
+
+def test_a_raise_does_not_take_part_of_its_room_while_lowers_are_outstanding() -> None:
+    ledger = in_force(site(), A1=150_000)
+    result = planned(ledger, wish(B1, 100_000), lowers_outstanding=True)
+    assert result.send == ()
+    assert values(result.waiting) == [("B/1", 100_000)]
+
+
+def test_without_lowers_outstanding_a_raise_takes_the_room_there_is() -> None:
+    ledger = in_force(site(), A1=150_000)
+    result = planned(ledger, wish(B1, 100_000))
+    assert values(result.send) == [("B/1", 50_000)]
+    assert values(result.waiting) == [("B/1", 100_000)]
+
+
+def test_a_sliver_of_room_is_not_worth_a_push() -> None:
+    ledger = in_force(site(), A1=199_500)
+    result = planned(ledger, wish(B1, 100_000))
+    assert result.send == ()
+
+
+def test_a_part_below_the_minimum_power_is_not_sent() -> None:
+    built = station(charger("A"), charger("B", minimum_w=60_000), grid_limit_w=200_000)
+    ledger = in_force(built, A1=150_000)
+    assert planned(ledger, wish(B1, 100_000)).send == ()
+
+
+def test_the_least_served_raise_comes_first() -> None:
+    ledger = in_force(site(), A1=50_000)
+    result = planned(ledger, wish(A1, 180_000), wish(B1, 120_000))
+    assert values(result.send) == [("B/1", 120_000), ("A/1", 80_000)]
+
+
+def test_an_unanswered_limit_keeps_its_place() -> None:
+    ledger = in_force(site(), A1=150_000)
+    ledger.send(_entry(20, A1, Scope.SESSION, 50_000, "A/1"))
+    ledger.settle(20, EntryState.UNANSWERED, 0.0)
+    result = planned(ledger, wish(A1, 50_000), wish(B1, 150_000), held=lambda w: w.connector == A1)
+    assert values(result.send) == [("B/1", 50_000)]
+    assert values(result.waiting) == [("A/1", 50_000), ("B/1", 150_000)]
+
+
+def test_an_overcommitted_station_raises_nothing() -> None:
+    ledger = in_force(site(grid_limit_w=100_000), A1=150_000)
+    result = planned(ledger, wish(A1, 150_000), wish(B1, 10_000))
+    assert result.send == ()
+    assert values(result.waiting) == [("B/1", 10_000)]
+
+
+def test_a_charger_without_a_confirmed_fallback_blocks_raises_until_it_has_one() -> None:
+    built = site()
+    ledger = in_force(built)
+    ledger.doubt("B")
+    result = planned(ledger, wish(A1, 100_000), fallback_wish(B1), fallback_wish(B2))
+    assert values(result.send) == [("B/1", 0), ("B/2", 0)]
+    assert values(result.waiting) == [("A/1", 100_000)]
+
+
+@pytest.mark.parametrize("room_w", [0, 30_000])
+def test_feeder_and_charger_bind_too(room_w: int) -> None:
+    built = station(
+        charger("A", feeder_id="F"),
+        charger("B", feeder_id="F"),
+        grid_limit_w=1_000_000,
+        feeders=(Feeder("F", 150_000 + room_w),),
+    )
+    ledger = in_force(built, A1=150_000)
+    result = planned(ledger, wish(B1, 100_000))
+    assert values(result.send) == ([("B/1", 30_000)] if room_w else [])
+    above_charger = in_force(site(grid_limit_w=1_000_000), A1=150_000)
+    assert values(planned(above_charger, wish(A2, 100_000)).send) == [("A/2", 50_000)]
+
+
+def test_room_taken_by_one_raise_is_gone_for_the_next() -> None:
+    built = station(
+        charger("A", feeder_id="F"),
+        charger("B"),
+        grid_limit_w=1_000_000,
+        feeders=(Feeder("F", 150_000),),
+    )
+    ledger = in_force(built)
+    result = planned(ledger, wish(A1, 100_000), wish(A2, 100_000), wish(B1, 10_000))
+    assert values(result.send) == [("A/1", 100_000), ("A/2", 50_000), ("B/1", 10_000)]
+
+
+def test_what_is_confirmed_is_not_sent_again_unless_asked() -> None:
+    ledger = in_force(site(), A1=50_000)
+    assert planned(ledger, wish(A1, 50_000), fallback_wish(A1)) == Plan()
+    again = planned(ledger, wish(A1, 50_000, again=True))
+    assert values(again.send) == [("A/1", 50_000)]
+
+
+def test_an_unconfirmed_value_is_sent_again() -> None:
+    ledger = in_force(site(), A1=50_000)
+    ledger.send(_entry(20, A1, Scope.SESSION, 40_000, "A/1"))
+    ledger.settle(20, EntryState.REFUSED, 0.0)
+    assert values(planned(ledger, wish(A1, 40_000)).send) == [("A/1", 40_000)]
+
+
+def test_a_session_needs_no_limit_that_says_the_same_as_the_fallback() -> None:
+    ledger = in_force(site())
+    assert planned(ledger, wish(A1, 0)) == Plan()
+    bare = Ledger(site())
+    assert values(planned(bare, wish(A1, 0)).send) == [("A/1", 0)]
+
+
+def test_a_busy_connector_waits() -> None:
+    ledger = in_force(site(), A1=50_000)
+    result = planned(ledger, wish(A1, 20_000), busy=(A1,))
+    assert result.send == ()
+    assert values(result.waiting) == [("A/1", 20_000)]
+
+
+def test_one_limit_per_connector_at_a_time_fallback_first() -> None:
+    built = site()
+    ledger = Ledger(built, seen=["A", "B"])
+    result = planned(ledger, fallback_wish(A1), wish(A1, 10_000))
+    assert [w.scope for w in result.send] == [Scope.DEFAULT]
+    assert [w.scope for w in result.waiting] == [Scope.SESSION]
+
+
+def test_an_overcommitted_station_raises_nothing_that_may_have_been_lowered() -> None:
+    ledger = in_force(site(grid_limit_w=100_000), A1=150_000)
+    ledger.send(_entry(20, A1, Scope.SESSION, 40_000, "A/1"))
+    ledger.settle(20, EntryState.UNANSWERED, 0.0)
+    assert values(planned(ledger, wish(A1, 90_000)).send) == [("A/1", 40_000)]
+    ledger.doubt("A")
+    fallback = planned(ledger, fallback_wish(A1)).send
+    assert values(fallback) == [("A/1", 0)]
+
+
+def test_a_station_within_its_limit_may_move_freely_below_what_is_counted() -> None:
+    ledger = in_force(site(), A1=150_000)
+    ledger.send(_entry(20, A1, Scope.SESSION, 40_000, "A/1"))
+    ledger.settle(20, EntryState.UNANSWERED, 0.0)
+    assert values(planned(ledger, wish(A1, 90_000)).send) == [("A/1", 90_000)]

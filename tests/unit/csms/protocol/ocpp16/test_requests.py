@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from csms.errors import ProtocolError
+from csms.protocol.ocpp16 import requests
+
+PROFILE: dict[str, Any] = {
+    "connectorId": 1,
+    "csChargingProfiles": {
+        "chargingProfileId": 4,
+        "transactionId": 41,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Absolute",
+        "chargingSchedule": {
+            "startSchedule": "2026-03-01T11:59:00Z",
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}],
+        },
+    },
+}
+
+
+def profile(path: str, value: Any) -> dict[str, Any]:
+    """The valid profile with one field changed, or taken away when `value` is ...."""
+    changed = copy.deepcopy(PROFILE)
+    *parents, last = path.split(".")
+    at: Any = changed
+    for step in parents:
+        at = at[int(step)] if isinstance(at, list) else at[step]
+    if value is ...:
+        del at[last]
+    else:
+        at[last] = value
+    return changed
+
+
+SCHEDULE = "csChargingProfiles.chargingSchedule"
+PERIOD = f"{SCHEDULE}.chargingSchedulePeriod.0"
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "expected"),
+    [
+        (
+            "ChangeConfiguration",
+            requests.change_configuration("MeterValueSampleInterval", "10"),
+            {"key": "MeterValueSampleInterval", "value": "10"},
+        ),
+        ("ClearChargingProfile", requests.clear_charging_profile(), {}),
+        ("ClearChargingProfile", requests.clear_charging_profile(2), {"connectorId": 2}),
+        (
+            "GetCompositeSchedule",
+            requests.get_composite_schedule(1, 300),
+            {"connectorId": 1, "duration": 300},
+        ),
+        ("GetConfiguration", requests.get_configuration(), {}),
+        ("GetConfiguration", requests.get_configuration(["A", "B"]), {"key": ["A", "B"]}),
+        (
+            "RemoteStartTransaction",
+            requests.remote_start_transaction(1, "CSMS01"),
+            {"connectorId": 1, "idTag": "CSMS01"},
+        ),
+        ("RemoteStopTransaction", requests.remote_stop_transaction(7), {"transactionId": 7}),
+        (
+            "TriggerMessage",
+            requests.trigger_message("MeterValues", 1),
+            {"requestedMessage": "MeterValues", "connectorId": 1},
+        ),
+        (
+            "TriggerMessage",
+            requests.trigger_message("Heartbeat"),
+            {"requestedMessage": "Heartbeat"},
+        ),
+        ("SetChargingProfile", PROFILE, PROFILE),
+    ],
+)
+def test_payloads_are_as_the_standard_has_them(
+    action: str, payload: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    requests.check(action, payload)
+    assert payload == expected
+
+
+def test_every_action_that_is_sent_has_a_schema() -> None:
+    for action in requests.SENT:
+        with pytest.raises(ProtocolError, match=f"{action}.payload: Additional properties"):
+            requests.check(action, {"nonsense": 1})
+
+
+@pytest.mark.parametrize("limit", [0, 6, 21.4, 15.9, 0.1, 123456.7])
+def test_a_limit_has_one_decimal_at_most(limit: float) -> None:
+    requests.check("SetChargingProfile", profile(f"{PERIOD}.limit", limit))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code", "named"),
+    [
+        (f"{PERIOD}.limit", 6.25, "PropertyConstraintViolation", f"{PERIOD}.limit"),
+        (f"{PERIOD}.limit", -1, "PropertyConstraintViolation", f"{PERIOD}.limit"),
+        (f"{PERIOD}.limit", "16", "TypeConstraintViolation", f"{PERIOD}.limit"),
+        (f"{PERIOD}.limit", float("nan"), "FormationViolation", "Out of range"),
+        (f"{PERIOD}.limit", ..., "OccurenceConstraintViolation", "'limit' is a required"),
+        (f"{PERIOD}.numberPhases", 4, "PropertyConstraintViolation", "numberPhases"),
+        (f"{PERIOD}.numberPhases", 0, "PropertyConstraintViolation", "numberPhases"),
+        (f"{PERIOD}.numberPhases", None, "TypeConstraintViolation", "numberPhases"),
+        (f"{PERIOD}.startPeriod", 60, "PropertyConstraintViolation", "the first period starts"),
+        (f"{SCHEDULE}.chargingSchedulePeriod", [], "OccurenceConstraintViolation", "Period"),
+        (f"{SCHEDULE}.duration", 0, "PropertyConstraintViolation", "duration"),
+        (f"{SCHEDULE}.duration", None, "TypeConstraintViolation", "duration"),
+        (f"{SCHEDULE}.chargingRateUnit", "kW", "PropertyConstraintViolation", "RateUnit"),
+        (
+            f"{SCHEDULE}.startSchedule",
+            "2026-03-01T11:59:00.5Z",
+            "PropertyConstraintViolation",
+            "startSchedule",
+        ),
+        (
+            f"{SCHEDULE}.startSchedule",
+            "2026-03-01T11:59:00+00:00",
+            "PropertyConstraintViolation",
+            "startSchedule",
+        ),
+        ("csChargingProfiles.stackLevel", -1, "PropertyConstraintViolation", "stackLevel"),
+        ("csChargingProfiles.chargingProfileId", 0, "PropertyConstraintViolation", "ProfileId"),
+        ("csChargingProfiles.transactionId", ..., "PropertyConstraintViolation", "needs its"),
+        ("csChargingProfiles.transactionId", None, "TypeConstraintViolation", "transactionId"),
+        (
+            "csChargingProfiles.chargingProfilePurpose",
+            "TxDefaultProfile",
+            "PropertyConstraintViolation",
+            "not in a TxDefaultProfile",
+        ),
+        ("csChargingProfiles.note", "x", "FormationViolation", "'note' was unexpected"),
+        ("connectorId", 0, "PropertyConstraintViolation", "connectorId: a TxProfile"),
+        ("connectorId", -1, "PropertyConstraintViolation", "connectorId"),
+        ("connectorId", True, "TypeConstraintViolation", "connectorId"),
+        ("connectorId", {1}, "FormationViolation", "not JSON serializable"),
+    ],
+)
+def test_a_bad_profile_is_refused_with_its_field(
+    path: str, value: Any, code: str, named: str
+) -> None:
+    with pytest.raises(ProtocolError, match="^" + code) as caught:
+        requests.check("SetChargingProfile", profile(path, value))
+    assert caught.value.code == code
+    assert named in caught.value.description
+
+
+def test_a_maximum_belongs_to_the_charger() -> None:
+    maximum = profile("csChargingProfiles.chargingProfilePurpose", "ChargePointMaxProfile")
+    del maximum["csChargingProfiles"]["transactionId"]
+    with pytest.raises(ProtocolError, match="belongs to connector 0"):
+        requests.check("SetChargingProfile", maximum)
+    requests.check("SetChargingProfile", {**maximum, "connectorId": 0})
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "named"),
+    [
+        ("RemoteStartTransaction", {"connectorId": 0, "idTag": "A"}, "counted from 1"),
+        ("RemoteStartTransaction", {"connectorId": 1, "idTag": "A" * 21}, "idTag"),
+        ("RemoteStartTransaction", {"connectorId": 1, "idTag": ""}, "idTag"),
+        ("RemoteStartTransaction", {"connectorId": 1}, "'idTag' is a required property"),
+        ("RemoteStopTransaction", {"transactionId": "7"}, "transactionId"),
+        ("TriggerMessage", {"requestedMessage": "LogStatusNotification"}, "requestedMessage"),
+        ("ChangeConfiguration", {"key": "K", "value": 10}, "value"),
+        ("ChangeConfiguration", {"key": "K" * 51, "value": "1"}, "key"),
+        ("ChangeConfiguration", {"key": "", "value": "1"}, "key"),
+        ("GetCompositeSchedule", {"connectorId": 1, "duration": 0}, "duration"),
+        ("GetConfiguration", {"key": "K"}, "key"),
+        ("GetConfiguration", {"key": ["K" * 51]}, "key.0"),
+    ],
+)
+def test_a_bad_request_is_refused_with_its_field(
+    action: str, payload: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        requests.check(action, payload)
+    assert named in caught.value.description
+
+
+def test_an_action_that_is_not_sent_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="NotSupported: Reset is not sent"):
+        requests.check("Reset", {"type": "Hard"})
+
+
+def test_a_description_is_bounded() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        requests.check("ChangeConfiguration", {"key": "K", "value": "x" * 100_000})
+    assert len(caught.value.description) == 200

@@ -1,0 +1,99 @@
+"""What needs no hostile client: those are in tests/e2e/test_hostile_clients.py."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from csms.protocol.server import OcppServer, ServerSettings
+from csms.station.facts import ChargerConnected, ChargerDisconnected
+from tests.unit.csms.protocol.fakes import KeptFacts, KeptFrames, LoopClock, OpenGate, serve_action
+
+SETTINGS = ServerSettings(host="127.0.0.1", port=0)
+OCPP = [Subprotocol("ocpp1.6")]
+BOOT = '[2,"b","BootNotification",{}]'
+
+
+class Bench:
+    """A server on a free port and what it records."""
+
+    def __init__(self, settings: ServerSettings = SETTINGS) -> None:
+        clock = LoopClock()
+        self.gate = OpenGate()
+        self.recorder = KeptFacts(clock)
+        self.server = OcppServer(
+            settings,
+            clock=clock,
+            gate=self.gate,
+            recorder=self.recorder,
+            frames=KeptFrames(),
+            serve_action=serve_action,
+        )
+
+    def url(self, identity: str = "CP1") -> str:
+        return f"ws://127.0.0.1:{self.server.port}/ocpp/{identity}"
+
+
+def test_there_is_no_port_before_it_listens() -> None:
+    with pytest.raises(RuntimeError, match="not listening"):
+        Bench().server.port  # noqa: B018
+
+
+async def test_stopping_what_does_not_run_is_nothing() -> None:
+    await Bench().server.stop()
+
+
+async def test_a_charger_is_connected_from_its_first_request_to_its_end() -> None:
+    bench = Bench()
+    async with bench.server:
+        async with connect(bench.url("CP%201"), subprotocols=OCPP) as charger:
+            assert charger.subprotocol == "ocpp1.6"
+            assert bench.server.connection("CP 1") is None
+            await charger.send(BOOT)
+            assert '"Accepted"' in str(await charger.recv())
+            connection = bench.server.connection("CP 1")
+            assert connection is not None
+            assert connection.charger_id == "CP 1"
+        assert bench.gate.knocked == [("CP 1", "127.0.0.1")]
+    assert [type(fact) for fact in bench.recorder.facts] == [ChargerConnected, ChargerDisconnected]
+    assert bench.server.connection("CP 1") is None
+
+
+async def test_stopping_closes_every_connection_for_a_restart() -> None:
+    bench = Bench()
+    await bench.server.start()
+    async with connect(bench.url(), subprotocols=OCPP) as charger:
+        async with asyncio.TaskGroup() as tasks:
+            ended = tasks.create_task(charger.wait_closed())
+            await bench.server.stop()
+            await ended
+        with pytest.raises(ConnectionClosed):
+            await charger.recv()
+        assert charger.close_code == 1012
+
+
+async def test_connections_beyond_the_bound_are_refused() -> None:
+    bench = Bench(replace(SETTINGS, max_connections=1))
+    async with bench.server, connect(bench.url("CP1"), subprotocols=OCPP) as first:
+        await first.send(BOOT)
+        await first.recv()
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(bench.url("CP2"), subprotocols=OCPP)
+        assert refused.value.response.status_code == 503
+
+
+async def test_the_answers_of_the_chargers_seen_last_are_kept() -> None:
+    bench = Bench(replace(SETTINGS, max_connections=3))
+    start = '[2,"s","StartTransaction",{}]'
+    answers: list[str] = []
+    async with bench.server:
+        for identity in ("CP1", "CP1", "CP2", "CP3", "CP4", "CP5", "CP6", "CP7", "CP1"):
+            async with connect(bench.url(identity), subprotocols=OCPP) as charger:
+                await charger.send(start)
+                answers.append(str(await charger.recv()))
+    assert answers == [f'[3,"s",{{"count":{count}}}]' for count in (0, 0, 1, 2, 3, 4, 5, 6, 7)]

@@ -1,0 +1,64 @@
+"""What is true of a station at this moment."""
+
+from __future__ import annotations
+
+from csms.station.model import Charger, Connector, ConnectorKey, Station
+from csms.station.state import (
+    LIMITS_KEPT,
+    READINGS_KEPT,
+    ChargerState,
+    ConnectorState,
+    ConnectorStatus,
+    LimitStep,
+    Reading,
+    Session,
+    StationState,
+)
+
+A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
+SITE = Station("S", 1, (Charger("A", 1, (Connector(A1, 1), Connector(A2, 1))),))
+
+
+def session(session_id: str = "s1", key: ConnectorKey = A1) -> Session:
+    return Session(session_id, 7, key, "TAG", 0.0, 1_000)
+
+
+def test_nothing_is_known_of_a_new_station() -> None:
+    state = StationState.of(SITE)
+    assert state.chargers == {"A": ChargerState(connected=False)}
+    assert state.connectors == {A1: ConnectorState(), A2: ConnectorState()}
+    assert state.connectors[A1].status is ConnectorStatus.UNKNOWN
+    assert state.sessions() == []
+
+
+def test_sessions_come_in_the_order_of_the_configuration_and_are_found_by_id() -> None:
+    state = StationState.of(SITE)
+    late, early = session("s2", A2), session("s1", A1)
+    state.connectors[A2].session, state.connectors[A1].session = late, early
+    assert state.sessions() == [early, late]
+    assert state.session("s2") is late
+    assert state.session("s3") is None
+
+
+def test_energy_is_the_difference_of_registers_and_never_negative() -> None:
+    running = session()
+    assert running.energy_wh == 0
+    running.meter_wh = 1_250
+    assert running.energy_wh == 250
+    running.meter_wh = 900
+    assert running.energy_wh == 0
+
+
+def test_the_measured_power_is_the_newest_reading() -> None:
+    running = session()
+    assert running.measured_w is None
+    running.readings.extend([Reading(1.0, 10), Reading(2.0, 20)])
+    assert running.measured_w == 20
+
+
+def test_a_session_remembers_only_so_much() -> None:
+    running = session()
+    running.readings.extend(Reading(float(n), n) for n in range(100))
+    running.limits.extend(LimitStep(float(n), n) for n in range(100))
+    assert (len(running.readings), running.readings[0].power_w) == (READINGS_KEPT, 36)
+    assert (len(running.limits), running.limits[0].limit_w) == (LIMITS_KEPT, 92)

@@ -1,0 +1,283 @@
+"""Every fact, where it belongs and where it has come too late."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+
+from csms.station.facts import (
+    ChargerBooted,
+    ChargerConnected,
+    ChargerDisconnected,
+    ConnectorStatusReported,
+    Fact,
+    LimitConfirmed,
+    MeterSample,
+    SessionEnded,
+    SessionStarted,
+    VehicleMaximumDeclared,
+)
+from csms.station.model import Charger, Connector, ConnectorKey, Station
+from csms.station.state import (
+    ChargerState,
+    ConnectorStatus,
+    LimitStep,
+    Reading,
+    Session,
+    StationState,
+)
+from csms.station.update import apply, session_of_sample
+
+A1, A2, B1 = ConnectorKey("A", 1), ConnectorKey("A", 2), ConnectorKey("B", 1)
+SITE = Station(
+    "S",
+    1,
+    (
+        Charger("A", 1, (Connector(A1, 1), Connector(A2, 1))),
+        Charger("B", 1, (Connector(B1, 1),)),
+    ),
+)
+STARTED = SessionStarted(10.0, "s1", 7, A1, "TAG", 9.0, 1_000, vehicle_max_w=80_000)
+
+
+@pytest.fixture
+def state() -> StationState:
+    """Nothing known yet."""
+    return StationState.of(SITE)
+
+
+@pytest.fixture
+def running(state: StationState) -> Session:
+    """Session s1, transaction 7, on A/1 of `state`."""
+    apply(state, STARTED)
+    session = state.session("s1")
+    assert session is not None
+    return session
+
+
+def sample(at: float = 20.0, key: ConnectorKey = A1, **values: float | None) -> MeterSample:
+    return MeterSample(key, at, **values)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ nowhere
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        ChargerConnected("X", 1.0),
+        ChargerDisconnected("X", 1.0),
+        ChargerBooted("X", 1.0),
+        ConnectorStatusReported(ConnectorKey("X", 1), 1.0, ConnectorStatus.AVAILABLE),
+        replace(STARTED, connector=ConnectorKey("A", 9)),
+        SessionEnded(1.0, "s1", ConnectorKey("A", 9)),
+        SessionEnded(1.0, "s1", A1),
+        sample(key=ConnectorKey("X", 0), power_w=1),
+        VehicleMaximumDeclared(ConnectorKey("A", 9), 1.0, 5),
+        VehicleMaximumDeclared(A1, 1.0, 5),
+        LimitConfirmed(ConnectorKey("X", 9), 1.0, "s1", 5),
+    ],
+    ids=lambda fact: f"{type(fact).__name__} {getattr(fact, 'connector', '')}",
+)
+def test_a_fact_about_something_that_is_not_there_changes_nothing(
+    state: StationState, fact: Fact
+) -> None:
+    before = copy.deepcopy(state)
+    assert apply(state, fact) is False
+    assert state == before
+
+
+# ------------------------------------------------------------------ chargers
+
+
+def test_a_charger_comes_and_goes(state: StationState) -> None:
+    assert apply(state, ChargerConnected("A", 5.0))
+    assert state.chargers["A"] == ChargerState(connected=True, last_seen_at=5.0)
+    assert apply(state, ChargerDisconnected("A", 6.0))
+    assert state.chargers["A"] == ChargerState(connected=False, last_seen_at=5.0)
+
+
+def test_a_charger_says_who_it_is_when_it_boots(state: StationState) -> None:
+    assert apply(state, ChargerBooted("A", 5.0, "Maker", "Model", "001", "1.2"))
+    assert state.chargers["A"] == ChargerState(
+        last_seen_at=5.0, vendor="Maker", model="Model", serial="001", firmware="1.2"
+    )
+
+
+def test_a_boot_leaves_the_session_but_no_limit_confirmed(
+    state: StationState, running: Session
+) -> None:
+    apply(state, replace(STARTED, session_id="s2", connector=B1))
+    other = state.session("s2")
+    assert other is not None
+    apply(state, LimitConfirmed(A1, 11.0, "s1", 50_000))
+    apply(state, LimitConfirmed(B1, 11.0, "s2", 50_000))
+    apply(state, ChargerBooted("A", 12.0))
+    assert state.session("s1") is running
+    assert list(running.limits) == []
+    assert list(other.limits) == [LimitStep(11.0, 50_000)]
+
+
+def test_a_connector_reports_its_status(state: StationState) -> None:
+    fact = ConnectorStatusReported(A2, 5.0, ConnectorStatus.FAULTED, "GroundFailure")
+    assert apply(state, fact)
+    assert state.connectors[A2].status is ConnectorStatus.FAULTED
+    assert state.connectors[A2].error_code == "GroundFailure"
+    assert state.connectors[A1].status is ConnectorStatus.UNKNOWN
+    assert state.chargers["A"].last_seen_at == 5.0
+
+
+def test_the_status_of_the_whole_charger_is_no_connectors(state: StationState) -> None:
+    fact = ConnectorStatusReported(ConnectorKey("B", 0), 5.0, ConnectorStatus.UNAVAILABLE)
+    assert apply(state, fact) is False
+    assert state.connectors[B1].status is ConnectorStatus.UNKNOWN
+    assert state.chargers["B"].last_seen_at == 5.0
+
+
+def test_available_does_not_end_a_session(state: StationState, running: Session) -> None:
+    apply(state, ConnectorStatusReported(A1, 20.0, ConnectorStatus.AVAILABLE))
+    assert state.session("s1") is running
+
+
+# ------------------------------------------------------------------ sessions
+
+
+def test_a_session_starts(state: StationState) -> None:
+    assert apply(state, STARTED)
+    assert state.session("s1") == Session("s1", 7, A1, "TAG", 9.0, 1_000, vehicle_max_w=80_000)
+
+
+def test_the_same_start_again_keeps_what_is_known(state: StationState, running: Session) -> None:
+    apply(state, sample(power_w=5))
+    assert apply(state, STARTED)
+    assert state.session("s1") is running
+    assert running.measured_w == 5
+
+
+def test_a_new_session_takes_the_place_of_one_never_ended(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, replace(STARTED, session_id="s2", transaction_id=8))
+    assert state.session("s1") is None
+    assert [s.session_id for s in state.sessions()] == ["s2"]
+    assert running.session_id == "s1"
+
+
+def test_a_session_ends(state: StationState, running: Session) -> None:
+    assert apply(state, SessionEnded(30.0, running.session_id, A1))
+    assert state.sessions() == []
+
+
+def test_the_end_of_an_older_session_leaves_the_new_one(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, SessionEnded(30.0, "s0", A1)) is False
+    assert state.session("s1") is running
+
+
+def test_a_vehicle_maximum_is_declared(state: StationState, running: Session) -> None:
+    assert apply(state, VehicleMaximumDeclared(A1, 20.0, 60_000))
+    assert running.vehicle_max_w == 60_000
+
+
+# ------------------------------------------------------------------ samples
+
+
+def test_a_sample_tells_power_energy_and_state_of_charge(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, sample(power_w=60_000, energy_wh=1_500, soc_pct=42.5, transaction_id=7))
+    assert list(running.readings) == [Reading(20.0, 60_000)]
+    assert (running.energy_wh, running.soc_pct) == (500, 42.5)
+    assert state.chargers["A"].last_seen_at == 20.0
+
+
+def test_a_sample_leaves_alone_what_it_does_not_tell(state: StationState, running: Session) -> None:
+    apply(state, sample(power_w=60_000, energy_wh=1_500, soc_pct=42.5))
+    assert apply(state, sample(21.0, voltage_v=400.0))
+    assert (running.measured_w, running.meter_wh, running.soc_pct) == (60_000, 1_500, 42.5)
+    assert len(running.readings) == 1
+
+
+@pytest.mark.parametrize("transaction_id", [None, 0, -1, 7])
+def test_a_sample_that_names_no_other_transaction_counts(
+    state: StationState, running: Session, transaction_id: int | None
+) -> None:
+    assert apply(state, sample(power_w=5, transaction_id=transaction_id))
+    assert running.measured_w == 5
+
+
+def test_a_late_sample_of_an_ended_session_counts_nowhere(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, sample(power_w=5, transaction_id=6)) is False
+    assert running.measured_w is None
+    apply(state, SessionEnded(30.0, "s1", A1))
+    assert apply(state, sample(31.0, power_w=5, transaction_id=7)) is False
+    assert state.sessions() == []
+
+
+def test_the_main_meter_of_a_charger_with_one_connector_is_that_connectors(
+    state: StationState,
+) -> None:
+    apply(state, replace(STARTED, connector=B1))
+    assert apply(state, sample(key=ConnectorKey("B", 0), power_w=5))
+    assert state.sessions()[0].measured_w == 5
+
+
+def test_the_main_meter_of_a_charger_with_two_connectors_is_nobodys(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, sample(key=ConnectorKey("A", 0), power_w=5)) is False
+    assert running.measured_w is None
+    assert state.chargers["A"].last_seen_at == 20.0
+
+
+def test_export_is_no_draw(state: StationState, running: Session) -> None:
+    apply(state, sample(power_w=-5))
+    assert running.measured_w == 0
+
+
+def test_an_energy_register_never_runs_backward(state: StationState, running: Session) -> None:
+    apply(state, sample(20.0, energy_wh=900))
+    assert running.meter_wh is None
+    apply(state, sample(21.0, energy_wh=1_000))
+    apply(state, sample(22.0, energy_wh=1_600))
+    apply(state, sample(23.0, energy_wh=1_599))
+    assert running.meter_wh == 1_600
+
+
+def test_of_several_readings_at_once_the_last_counts(state: StationState, running: Session) -> None:
+    for at, power_w in ((20.0, 1), (21.0, 2), (21.0, 3), (20.5, 4)):
+        apply(state, sample(at, power_w=power_w))
+    assert list(running.readings) == [Reading(20.0, 1), Reading(21.0, 3)]
+
+
+# ------------------------------------------------------------------ limits
+
+
+def test_confirmed_limits_are_steps_and_a_renewal_is_none(
+    state: StationState, running: Session
+) -> None:
+    for at, limit_w in ((11.0, 5), (12.0, 5), (13.0, 6), (14.0, 5)):
+        assert apply(state, LimitConfirmed(A1, at, "s1", limit_w))
+    assert list(running.limits) == [LimitStep(11.0, 5), LimitStep(13.0, 6), LimitStep(14.0, 5)]
+    assert state.chargers["A"].last_seen_at == 14.0
+
+
+def test_a_limit_of_another_session_is_not_this_ones(state: StationState, running: Session) -> None:
+    assert apply(state, LimitConfirmed(A1, 11.0, "s0", 5)) is False
+    assert apply(state, LimitConfirmed(A2, 11.0, "s1", 5)) is False
+    assert list(running.limits) == []
+
+
+def test_a_sample_without_a_connector_is_found_by_its_transaction(
+    state: StationState, running: Session
+) -> None:
+    whole = ConnectorKey(A1.charger_id, 0)
+    named = sample(key=whole, power_w=7_000, transaction_id=running.transaction_id)
+    assert session_of_sample(state, replace(named, transaction_id=1)) is None
+    assert apply(state, named)
+    assert running.measured_w == 7_000

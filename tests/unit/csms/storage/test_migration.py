@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.command import downgrade
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, inspect
+
+from csms.errors import StorageError
+from csms.storage import dialect, migrate, migration
+from csms.storage.tables import metadata
+from tests.unit.csms.storage.databases import url_in
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return url_in(tmp_path)
+
+
+@pytest.fixture
+def engine(url: str) -> Engine:
+    return dialect.writer_engine(dialect.parse(url))
+
+
+def tables(connection: Connection) -> list[str]:
+    return sorted(inspect(connection).get_table_names())
+
+
+def test_the_migrated_tables_are_the_ones_in_the_code(url: str, engine: Engine) -> None:
+    migrate(url)
+    with engine.begin() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_comparison_sees_a_difference(url: str, engine: Engine) -> None:
+    migrate(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_frames_charger")
+        connection.exec_driver_sql("ALTER TABLE chargers DROP COLUMN serial")
+        found = compare_metadata(MigrationContext.configure(connection), metadata)
+        assert sorted(difference[0] for difference in found) == ["add_column", "add_index"]
+
+
+def test_what_the_comparison_does_not_see_is_the_same_too(url: str, engine: Engine) -> None:
+    """Check constraints and the conditions of partial indexes, word by word as SQLite has them."""
+    migrate(url)
+    query = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+
+    def schema(connection: Connection) -> dict[str, str]:
+        return {n: " ".join(s.split()) for n, s in connection.exec_driver_sql(query)}
+
+    with engine.begin() as connection:
+        migrated = schema(connection)
+        for name in reversed(metadata.sorted_tables):
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+        metadata.create_all(connection)
+        assert schema(connection) == migrated
+
+
+def test_migrating_twice_changes_nothing(url: str, engine: Engine) -> None:
+    migrate(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO stations VALUES ('site', '{}', 1.5)")
+
+    migrate(url)
+
+    with engine.begin() as connection:
+        kept = connection.exec_driver_sql("SELECT * FROM stations").all()
+        assert [tuple(row) for row in kept] == [("site", "{}", 1.5)]
+
+
+def test_the_way_back_leaves_nothing(url: str, engine: Engine) -> None:
+    migrate(url)
+    config = Config()
+    config.set_main_option("script_location", "csms.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        downgrade(config, "base")
+        assert tables(connection) == ["alembic_version"]
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE frames (note TEXT)")
+
+    with pytest.raises(StorageError, match=r"cannot migrate sqlite.*table frames already exists"):
+        migrate(url)
+
+    with engine.begin() as connection:
+        assert tables(connection) == ["frames"]
+
+
+def test_a_newer_database_is_refused(url: str, engine: Engine) -> None:
+    migrate(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StorageError, match=r"newer version of csms \(revision 9999\)"):
+        migrate(url)
+    with engine.begin() as connection, pytest.raises(StorageError, match="newer version"):
+        migration.check(connection)
+
+
+def test_check_tells_an_old_database_from_a_ready_one(url: str, engine: Engine) -> None:
+    with engine.begin() as connection, pytest.raises(StorageError, match="run `csms migrate`"):
+        migration.check(connection)
+
+    migrate(url)
+
+    with engine.begin() as connection:
+        migration.check(connection)
+
+
+@pytest.mark.parametrize("folder", ["with space", "100%", "50%(here)s"])
+def test_any_folder_name_will_do(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+
+    migrate(url_in(tmp_path / folder))
+
+    assert (tmp_path / folder / "csms.db").stat().st_size > 0

@@ -1,0 +1,177 @@
+"""The composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from csms.app import running, server_settings, supervisor_settings
+from csms.config import Config
+from csms.control.supervisor import UnknownChargers
+from csms.errors import ConfigError, StorageError
+from csms.ports import TokenStatus
+from csms.station.document import parse_station
+from csms.storage import MemoryStore
+
+STATION = parse_station(
+    {
+        "stationId": "S1",
+        "gridCapacity": 400,
+        "chargers": [{"id": "CP001", "maxPower": 200, "connectors": 2}],
+    },
+    "test",
+)
+
+
+def config(**changes: Any) -> Config:
+    return Config(**{"ocpp_port": 0, "api_port": 0, **changes})
+
+
+def test_settings_reach_the_stations() -> None:
+    settings = supervisor_settings(
+        config(
+            default_station="S1",
+            remote_start_timeout_s=7.0,
+            heartbeat_interval_s=60,
+            unknown_id_tokens="reject",
+            meter_interval_s=200,
+            raise_spacing_s=11.0,
+            dead_band_w=500,
+            grace_s=12.0,
+            registration_grace_s=13.0,
+        )
+    )
+    assert settings.default_station == "S1"
+    assert settings.unknown_chargers is None
+    assert settings.remote_timeout_s == 7.0
+    assert settings.recorder.heartbeat_interval_s == 60
+    assert settings.recorder.accept_unknown_tokens is False
+    assert settings.loop.registration.meter_interval_s == 200
+    assert settings.loop.dispatch.dead_band_w == 500
+    assert settings.loop.dispatch.raise_spacing_s == 11.0
+    assert settings.loop.dispatch.registration_grace_s == 13.0
+    assert settings.demand.dead_band_w == 500
+    assert settings.demand.raise_spacing_s == 11.0
+    assert settings.demand.grace_s == 12.0
+
+
+@pytest.mark.parametrize(("interval_s", "stale_s"), [(10, 300.0), (200, 600.0)])
+def test_a_reading_outlives_a_few_meter_intervals(interval_s: int, stale_s: float) -> None:
+    assert supervisor_settings(config(meter_interval_s=interval_s)).demand.stale_s == stale_s
+
+
+def test_unknown_chargers_get_what_the_settings_say() -> None:
+    settings = supervisor_settings(
+        config(
+            unknown_chargers="accept",
+            unknown_charger_max_power_kw=7.4,
+            unknown_charger_connectors=2,
+        )
+    )
+    assert settings.unknown_chargers == UnknownChargers(7_400, 2)
+
+
+def test_settings_reach_the_server() -> None:
+    settings = server_settings(
+        config(
+            ocpp_host="::1",
+            ocpp_port=9001,
+            max_frame_bytes=5_000,
+            write_buffer_bytes=20_000,
+            call_timeout_s=3.0,
+            boot_quiet_s=0.5,
+            no_boot_wait_s=4.0,
+            ping_interval_s=9.0,
+            idle_timeout_s=1_000.0,
+        )
+    )
+    assert (settings.host, settings.port) == ("::1", 9001)
+    assert settings.max_frame_bytes == 5_000
+    assert settings.wire.write_buffer_bytes == 20_000
+    assert settings.connection.max_frame_chars == 5_000
+    assert settings.connection.call_timeout_s == 3.0
+    assert settings.connection.boot_quiet_s == 0.5
+    assert settings.connection.no_boot_wait_s == 4.0
+    assert settings.connection.liveness.ping_interval_s == 9.0
+    assert settings.connection.liveness.idle_timeout_s == 1_000.0
+
+
+async def test_everything_runs_inside_the_block_and_nothing_after_it() -> None:
+    store = MemoryStore()
+    async with running(config(id_tokens=["CARD"]), [STATION], store=store) as app:
+        assert app.ocpp_url.startswith("ws://127.0.0.1:")
+        async with httpx.AsyncClient(base_url=app.api_url, trust_env=False) as client:
+            assert (await client.get("/health")).json() == {"status": "ok"}
+            status = (await client.get("/station/status")).json()
+        token = await app.store.load_token("card")
+    assert (status["stationId"], status["available"]) == ("S1", 400.0)
+    assert token is not None
+    assert token.status is TokenStatus.ACCEPTED
+    async with httpx.AsyncClient(trust_env=False) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"{app.api_url}/health")
+
+
+async def test_an_error_inside_the_block_comes_out_as_it_is() -> None:
+    with pytest.raises(LookupError, match="mine"):
+        async with running(config(), [STATION], store=MemoryStore()):
+            raise LookupError("mine")
+
+
+async def test_a_database_url_is_used(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'csms.db'}"
+    async with running(config(database_url=url), [STATION]) as app:
+        assert await app.store.load_stations() != {}
+    assert (tmp_path / "csms.db").exists()
+
+
+async def test_a_database_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'missing' / 'csms.db'}"
+    with pytest.raises(StorageError):
+        async with running(config(database_url=url), [STATION]):
+            pytest.fail("it runs")
+
+
+@pytest.mark.parametrize("setting", ["ocpp_port", "api_port"])
+async def test_a_port_that_is_taken_is_named(setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError) as caught:
+            async with running(config(**{setting: port}), [STATION], store=MemoryStore()):
+                pytest.fail("it runs")
+    assert [path for path, _ in caught.value.problems] == [setting]
+    assert str(port) in caught.value.problems[0][1]
+
+
+async def test_an_address_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        async with running(config(api_host="256.0.0.1"), [STATION], store=MemoryStore()):
+            pytest.fail("it runs")
+    assert [path for path, _ in caught.value.problems] == ["api_port"]
+
+
+async def test_ipv6_addresses_are_bracketed_in_urls() -> None:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(socket.create_server(("::1", 0), family=socket.AF_INET6))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    settings = config(ocpp_host="::1", api_host="::1")
+    async with running(settings, [STATION], store=MemoryStore()) as app:
+        assert app.api_url.startswith("http://[::1]:")
+        async with httpx.AsyncClient(base_url=app.api_url, trust_env=False) as client:
+            assert (await client.get("/health")).status_code == 200
+
+
+async def test_it_stops_while_somebody_keeps_a_connection_open() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        async with asyncio.timeout(60):
+            async with running(config(), [STATION], store=MemoryStore()) as app:
+                assert (await client.get(f"{app.api_url}/health")).status_code == 200

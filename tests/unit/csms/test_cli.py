@@ -1,0 +1,106 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from csms.cli import app
+
+STATION: dict[str, Any] = {
+    "stationId": "S1",
+    "gridCapacity": 400.0,
+    "chargers": [{"id": "CP001", "maxPower": 200.0, "connectors": 2}],
+}
+
+
+def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], env=env)
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Path:
+    path = tmp_path / "paris.json"
+    path.write_text(json.dumps(STATION), encoding="utf-8")
+    return path
+
+
+def test_the_commands_are_listed() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for command in ("serve", "demo", "check-config", "migrate"):
+        assert command in result.output
+
+
+def test_check_config_prints_settings_and_stations(station: Path) -> None:
+    result = run("check-config", station, env={"CSMS_OCPP_PORT": "9001"})
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert "ocpp_port = 9001" in lines
+    assert "api_port = 8080" in lines
+    assert f'stations = "{station}"' in lines
+    assert json.loads(result.output.partition("station S1:\n")[2]) == STATION
+
+
+def test_check_config_prints_what_is_wrong_and_where(tmp_path: Path) -> None:
+    path = tmp_path / "csms.toml"
+    path.write_text('ocpp_port = "many"\nnonsense = 1\n', encoding="utf-8")
+    result = run("check-config", path)
+    assert result.exit_code == 2
+    assert result.output.splitlines() == [
+        f"{path}: the configuration cannot be used",
+        "  ocpp_port: Input should be a valid integer (got 'many')",
+        "  nonsense: is not a known key (value 1)",
+    ]
+
+
+def test_check_config_looks_at_the_stations_too(station: Path) -> None:
+    station.write_text(json.dumps({**STATION, "gridCapacity": -5}), encoding="utf-8")
+    result = run("check-config", station)
+    assert result.exit_code == 2
+    assert "gridCapacity: " in result.output
+    assert "-5" in result.output
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_bad_configuration_ends_every_command(command: str) -> None:
+    result = run(command, env={"CSMS_API_PORT": "-1"})
+    assert result.exit_code == 2
+    assert "CSMS_API_PORT" in result.output
+
+
+def test_serve_without_stations_says_so(tmp_path: Path) -> None:
+    result = run("serve", env={"CSMS_STATIONS": str(tmp_path / "none")})
+    assert result.exit_code == 2
+    assert "there is no such file or folder" in result.output
+
+
+def test_migrate_makes_the_database(tmp_path: Path) -> None:
+    database = tmp_path / "csms.db"
+    result = run("migrate", env={"CSMS_DATABASE_URL": f"sqlite:///{database}"})
+    assert (result.exit_code, result.output) == (0, "the database is up to date\n")
+    assert database.exists()
+
+
+def test_a_database_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'missing' / 'csms.db'}"
+    result = run("migrate", env={"CSMS_DATABASE_URL": url})
+    assert result.exit_code == 1
+    assert result.output.startswith("the database cannot be used: ")
+
+
+def test_a_scenario_nobody_knows_is_named(tmp_path: Path) -> None:
+    result = run("demo", "--scenario", tmp_path / "nothing.toml")
+    assert result.exit_code == 2
+    assert "nothing.toml" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--duration", "0"), ("--speed", "0"), ("--seed", "-1"), ("--duration", "long")]
+)
+def test_options_of_the_demo_are_bounded(arguments: tuple[str, str]) -> None:
+    assert run("demo", *arguments).exit_code == 2
