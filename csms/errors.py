@@ -8,6 +8,7 @@ CsmsError
 │   ├── UnknownConnectorError   no such connector on the charger
 │   ├── UnknownSessionError     no such session, running or ended
 │   ├── ConnectorOccupiedError  the connector already has a session
+│   ├── IdTokenRefusedError     the id token may not charge
 │   ├── ChargerOfflineError     the charger is not connected
 │   ├── ChargerRefusedError     the charger answered no
 │   ├── ChargerSilentError      the charger did not answer or did not act in time
@@ -60,6 +61,10 @@ class UnknownSessionError(StationError):
 
 class ConnectorOccupiedError(StationError):
     """The connector already has a session, or one is being started on it."""
+
+
+class IdTokenRefusedError(StationError):
+    """The id token is unknown, blocked or expired: a session with it would get no power."""
 
 
 class ChargerOfflineError(StationError):

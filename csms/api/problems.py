@@ -31,6 +31,7 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.UnknownConnectorError: (HTTPStatus.NOT_FOUND, "unknown-connector"),
     errors.UnknownSessionError: (HTTPStatus.NOT_FOUND, "unknown-session"),
     errors.ConnectorOccupiedError: (HTTPStatus.CONFLICT, "connector-occupied"),
+    errors.IdTokenRefusedError: (HTTPStatus.CONFLICT, "id-token-refused"),
     errors.ChargerOfflineError: (HTTPStatus.CONFLICT, "charger-offline"),
     errors.ConfigurationRefusedError: (HTTPStatus.CONFLICT, "configuration-refused"),
     errors.ChargerRefusedError: (HTTPStatus.BAD_GATEWAY, "charger-refused"),

@@ -135,7 +135,7 @@ class Balancer:
             floor_w=connector.fallback_w,
             minimum_w=connector.minimum_w,
             weight=connector.weight,
-            waiting_since=session.started_at,
+            waiting_since=session.waiting_since,
             quantum_w=quantum_w(connector, unit),
         )
 

@@ -118,10 +118,15 @@ class StationRecorder:
             await self._store.save_charger(record)
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
-        """The stored token with the status that holds now (OCPP 1.6 §4.1)."""
+        """The stored token with the status that holds now (OCPP 1.6 §4.1).
+
+        A token nobody registered may charge if the settings say so, or if an operator has just
+        asked this charger to start with it.
+        """
         token = await self._store.load_token(id_token)
         if token is None:
-            if self._settings.accept_unknown_tokens:
+            asked_for = self._remote.asked_for(charger_id, id_token)
+            if asked_for or self._settings.accept_unknown_tokens:
                 return IdToken(id_token)
             log.info("unknown_token_refused", charger=charger_id)
             return IdToken(id_token, TokenStatus.INVALID)

@@ -81,6 +81,13 @@ class RemoteRequests:
         pending = self._starts.get(connector)
         return pending.vehicle_max_w if pending is not None else None
 
+    def asked_for(self, charger_id: str, id_token: str) -> bool:
+        """Whether a start with this token is in hand on this charger."""
+        return any(
+            connector.charger_id == charger_id and pending.id_token == id_token
+            for connector, pending in self._starts.items()
+        )
+
     def session_started(self, connector: ConnectorKey, session_id: str) -> None:
         """The charger reported a session on this connector."""
         pending = self._starts.get(connector)

@@ -30,6 +30,7 @@ from csms.dispatch.policy import DispatchPolicy
 from csms.dispatch.retries import Retries
 from csms.errors import StorageError
 from csms.ports import Answer, ChargerLink, Clock, LedgerStore, Outcome
+from csms.station.document import changes_in_use
 from csms.station.facts import (
     ChargerBooted,
     ChargerConnected,
@@ -77,9 +78,10 @@ class UnitLearned:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigured:
-    """The station has been changed; the new one is kept already."""
+    """The station is to be changed. `refused` gets the reasons why it was not, none when it was."""
 
     station: Station
+    refused: asyncio.Future[list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class StationLoop:
         self._inbox: Inbox[Item] = Inbox()
         self._flights: dict[ConnectorKey, Flight] = {}
         self._again: set[tuple[ConnectorKey, Scope]] = set()
+        self._durable = True
 
     @property
     def station_id(self) -> str:
@@ -169,6 +172,18 @@ class StationLoop:
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.post(Marker(reached))
         await reached
+
+    def refuses(self, station: Station) -> list[str]:
+        """Every reason why the station cannot become this one now."""
+        in_use = {session.connector for session in self.state.sessions()}
+        return changes_in_use(self.state.station, in_use, station)
+
+    async def change(self, station: Station) -> list[str]:
+        """Become this station, which is kept already; returns the reasons why not."""
+        refused: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self.post(Reconfigured(station, refused))
+        await self.caught_up()
+        return refused.result()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -209,7 +224,7 @@ class StationLoop:
                 if contact is not None and contact.since == item.since:
                     contact.unit = item.unit
             case Reconfigured():
-                self._reconfigure(item.station)
+                self._reconfigure(item)
             case Marker():
                 pass
             case _:
@@ -271,8 +286,12 @@ class StationLoop:
         self._retries.succeeded((key, Scope.SESSION))
         self.balancer.goals.pop(key, None)
 
-    def _reconfigure(self, station: Station) -> None:
-        state = self.state
+    def _reconfigure(self, item: Reconfigured) -> None:
+        state, station = self.state, item.station
+        reasons = self.refuses(station)
+        item.refused.set_result(reasons)
+        if reasons:
+            return
         state.station = station
         state.chargers = {
             c.charger_id: state.chargers.get(c.charger_id, ChargerState()) for c in station.chargers
@@ -426,9 +445,12 @@ class StationLoop:
         try:
             await self._store.write(self.station_id, entries)
         except StorageError as error:
-            self._event("ledger_not_written", str(error))
-            return False
-        return True
+            if self._durable:
+                self._event("ledger_not_written", str(error))
+            self._durable = False
+        else:
+            self._durable = True
+        return self._durable
 
     async def _deliver(self, command: SetLimit) -> None:
         try:

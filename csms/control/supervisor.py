@@ -19,7 +19,7 @@ from csms.control.balancer import Balancer
 from csms.control.events import Event, EventLog
 from csms.control.recorder import RecorderSettings, StationRecorder
 from csms.control.remote import RemoteRequests
-from csms.control.station_loop import LimitAnswered, LoopSettings, Reconfigured, StationLoop
+from csms.control.station_loop import LimitAnswered, LoopSettings, StationLoop
 from csms.control.status import SessionStatus, StationStatus
 from csms.control.view import session_status, station_status
 from csms.dispatch.commands import SetLimit
@@ -28,6 +28,7 @@ from csms.errors import (
     ChargerOfflineError,
     ConfigurationRefusedError,
     ConnectorOccupiedError,
+    IdTokenRefusedError,
     StationError,
     UnknownChargerError,
     UnknownConnectorError,
@@ -35,7 +36,7 @@ from csms.errors import (
     UnknownStationError,
 )
 from csms.ports import Answer, ChargerLink, Clock, IdToken, Store, StoredSession, TokenStatus
-from csms.station.document import changes_in_use, dump_station, feasibility, parse_station
+from csms.station.document import dump_station, feasibility, parse_station
 from csms.station.facts import MeterSample, SessionStarted, VehicleMaximumDeclared
 from csms.station.lifecycle import may_start
 from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, Station
@@ -187,12 +188,6 @@ class Supervisor:
         self._runners.append(self._tasks.create_task(loop.run()))
 
     def _restore(self, state: StationState, running: Sequence[StoredSession]) -> None:
-        for charger_id, known in self.recorder.records.items():
-            charger = state.chargers.get(charger_id)
-            if charger is not None:
-                charger.vendor, charger.model = known.vendor, known.model
-                charger.serial, charger.firmware = known.serial, known.firmware
-                charger.last_seen_at = known.last_seen_at
         for stored in running:
             if stored.connector in state.connectors and stored.id_status is TokenStatus.ACCEPTED:
                 apply(state, _as_started(stored))
@@ -201,6 +196,12 @@ class Supervisor:
                         state,
                         MeterSample(stored.connector, stored.started_at, energy_wh=stored.meter_wh),
                     )
+        for charger_id, known in self.recorder.records.items():
+            charger = state.chargers.get(charger_id)
+            if charger is not None:
+                charger.vendor, charger.model = known.vendor, known.model
+                charger.serial, charger.firmware = known.serial, known.firmware
+                charger.last_seen_at = known.last_seen_at
 
     # ------------------------------------------------------------------ ports
 
@@ -300,8 +301,7 @@ class Supervisor:
         loop = self._loops.get(station.station_id)
         if loop is not None:
             await loop.caught_up()
-            in_use = {s.connector for s in loop.state.sessions()}
-            reasons += changes_in_use(loop.state.station, in_use, station)
+            reasons += loop.refuses(station)
         if reasons:
             raise ConfigurationRefusedError(reasons)
         await self._keep_station(station)
@@ -311,8 +311,11 @@ class Supervisor:
         gone = {c.charger_id for c in loop.state.station.chargers} - {
             c.charger_id for c in station.chargers
         }
-        loop.post(Reconfigured(station))
-        await loop.caught_up()
+        reasons = await loop.change(station)
+        if reasons:
+            # A session has begun while the change was being kept.
+            await self._keep_station(loop.state.station)
+            raise ConfigurationRefusedError(reasons)
         for charger_id in gone:
             self._link.disconnect(charger_id, "no longer in the configuration")
 
@@ -337,7 +340,8 @@ class Supervisor:
         """Start a session from afar; returns when the charger has started it and it has a share.
 
         Raises UnknownStationError, UnknownChargerError, UnknownConnectorError,
-        ConnectorOccupiedError, ChargerOfflineError, ChargerRefusedError, ChargerSilentError.
+        ConnectorOccupiedError, IdTokenRefusedError, ChargerOfflineError, ChargerRefusedError,
+        ChargerSilentError.
         """
         loop = self._loop(station_id)
         _require_connector(loop, connector)
@@ -345,6 +349,10 @@ class Supervisor:
             raise ChargerOfflineError(f"charger {connector.charger_id} is not connected")
         if not may_start(loop.state.connectors[connector]):
             raise ConnectorOccupiedError(f"connector {connector} has a session or cannot take one")
+        if id_token is not None:
+            token = await self.recorder.authorize(connector.charger_id, id_token)
+            if token.status is not TokenStatus.ACCEPTED:
+                raise IdTokenRefusedError(f"id token {id_token!r} is {token.status.value}")
         session_id = await self._remote.start(
             connector, id_token or self._settings.operator_id, vehicle_max_w
         )

@@ -1,7 +1,7 @@
 """What chargers and people told us, in the past tense.
 
-Handlers record facts; only the loop decides.
-`at` is when csms learned it, UTC epoch seconds; times a charger claims have names of their own.
+Handlers record facts; only the loop decides. `at` is when csms learned it, UTC epoch seconds; times
+a charger claims have names of their own.
 """
 
 from __future__ import annotations

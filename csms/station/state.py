@@ -51,7 +51,8 @@ class Session:
     """A vehicle on a connector, from plug-in to unplug.
 
     `transaction_id` is the number the charger knows it by (OCPP 1.6 §4.8). `vehicle_max_w` is what
-    somebody declared the vehicle can take; None when nobody did.
+    somebody declared the vehicle can take; None when nobody did. `started_at` is the charger's
+    word, `waiting_since` when csms learned of the session: chargers' clocks are often wrong.
     """
 
     session_id: str
@@ -61,6 +62,7 @@ class Session:
     started_at: float
     meter_start_wh: int
     vehicle_max_w: int | None = None
+    waiting_since: float = 0.0
     meter_wh: int | None = None
     soc_pct: float | None = None
     readings: deque[Reading] = field(default_factory=lambda: deque(maxlen=READINGS_KEPT))

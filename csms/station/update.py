@@ -85,6 +85,7 @@ def _started(state: StationState, fact: SessionStarted) -> bool:
             id_token=fact.id_token,
             started_at=fact.started_at,
             meter_start_wh=fact.meter_start_wh,
+            waiting_since=fact.at,
             vehicle_max_w=fact.vehicle_max_w,
         )
     return True

@@ -155,13 +155,16 @@ def test_every_module_has_its_mirror_test() -> None:
 
 
 def test_every_unit_test_mirrors_a_module() -> None:
-    mirrors = {mirror_of(m) for m in modules(*CODE)}
+    # A mirror that grew too long is split: test_loop.py, test_loop_stops.py.
+    mirrors = {mirror_of(m).removesuffix(".py") for m in modules(*CODE)}
     strays = {
         m.path
         for m in modules("tests")
-        if m.path.startswith("tests/unit/") and m.name.startswith("test_")
+        if m.path.startswith("tests/unit/")
+        and m.name.startswith("test_")
+        and not any(f"{m.path.removesuffix('.py')}_".startswith(f"{mirror}_") for mirror in mirrors)
     }
-    assert strays - mirrors - NO_MODULE == set()
+    assert strays - NO_MODULE == set()
 
 
 def test_there_is_more_test_code_than_code() -> None:

@@ -330,7 +330,8 @@ class Rig:
 
     async def renew(self, station: Station) -> None:
         """The station is changed, and all that follows from it."""
-        self.loop.post(Reconfigured(station))
+        refused: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self.loop.post(Reconfigured(station, refused))
         await self.quiet()
 
     def limits(self) -> dict[str, int]:

@@ -57,7 +57,7 @@ class Bench:
         return max_min.allocate(root, now)
 
     def plug_in(self, key: ConnectorKey, vehicle_max_w: int | None = None) -> Session:
-        session = Session(f"s-{key}", 1, key, "TAG", NOW, 0, vehicle_max_w)
+        session = Session(f"s-{key}", 1, key, "TAG", NOW, 0, vehicle_max_w, waiting_since=NOW + 1)
         self.state.connectors[key].session = session
         return session
 
@@ -227,7 +227,7 @@ def test_every_number_of_a_connector_reaches_the_allocator() -> None:
     assert leaf.key == A1
     assert (leaf.upper_w, leaf.upper_source) == (11_000, LimitSource.VEHICLE)
     assert (leaf.floor_w, leaf.minimum_w, leaf.weight) == (1_000, 4_140, 2.5)
-    assert (leaf.waiting_since, leaf.quantum_w) == (NOW, 69)
+    assert (leaf.waiting_since, leaf.quantum_w) == (NOW + 1, 69)
 
 
 @pytest.mark.parametrize(

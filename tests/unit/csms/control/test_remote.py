@@ -226,3 +226,16 @@ async def test_nothing_is_kept_of_requests_that_are_over() -> None:
         await setting.requests.stop("CP001", 7, "s2")
     assert setting.requests._starts == {}  # noqa: SLF001
     assert setting.requests._stops == {}  # noqa: SLF001
+
+
+async def test_a_token_is_asked_for_while_its_start_is_in_hand() -> None:
+    setting = Setting()
+    assert not setting.requests.asked_for("CP001", "TAG")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(setting.requests.start(ONE, "TAG", None))
+        await turns()
+        assert setting.requests.asked_for("CP001", "TAG")
+        assert not setting.requests.asked_for("CP001", "OTHER")
+        assert not setting.requests.asked_for("CP002", "TAG")
+        setting.requests.session_started(ONE, "s1")
+    assert not setting.requests.asked_for("CP001", "TAG")

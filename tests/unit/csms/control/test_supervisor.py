@@ -1,31 +1,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from csms.control.admission import Knock
-from csms.control.recorder import RecorderSettings
 from csms.control.status import Condition
 from csms.control.supervisor import UnknownChargers
 from csms.dispatch.commands import Scope, SetLimit
 from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import (
-    ChargerOfflineError,
-    ChargerRefusedError,
-    ChargerSilentError,
     ConfigurationRefusedError,
-    ConnectorOccupiedError,
-    StationError,
-    UnknownChargerError,
-    UnknownConnectorError,
-    UnknownSessionError,
     UnknownStationError,
 )
-from csms.ports import Gate, IdToken, LateAnswers, StopReport, TokenStatus
+from csms.ports import Gate, LateAnswers, StopReport, TokenStatus
 from csms.station.document import dump_station
+from csms.station.facts import MeterSample
 from csms.station.model import (
     Charger,
     Connector,
@@ -35,7 +28,6 @@ from csms.station.model import (
     LimitSource,
     Station,
 )
-from csms.station.state import ConnectorStatus
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import (
     NO,
@@ -405,195 +397,34 @@ async def test_a_charger_that_was_removed_and_added_again_is_not_thought_connect
         assert it.conditions() == [Condition.NEVER_SEEN, Condition.OFFLINE_RESERVED]
 
 
-# ------------------------------------------------------------------------------ sessions
+class StartsWhileSaving(FaultyStore):
+    """A driver plugs in while the changed station is being kept."""
+
+    it: Site | None = None
+
+    async def save_station(self, station_id: str, document: Mapping[str, Any]) -> None:
+        await super().save_station(station_id, document)
+        if self.it is not None:
+            site_, self.it = self.it, None
+            await site_.supervisor.recorder.start_session(start_report(A2))
 
 
-async def test_static_load_comes_off_first() -> None:
-    built = station(
-        charger("A", max_power_w=300_000),
-        charger("B", max_power_w=300_000),
-        static_load_w=3_000,
-    )
-    async with site(built) as it:
-        it.obeying()
-        await it.connect("A")
-        await it.connect("B")
-        for key in (A1, A2, B1, B2):
-            await it.supervisor.start_session("SITE", key, vehicle_max_w=150_000)
-        assert set(it.allocated().values()) == {99_250}
-        assert it.supervisor.status("SITE").allocated_w == 397_000
-
-
-async def test_a_session_is_started_from_afar() -> None:
-    async with site(two_chargers()) as it:
-        it.obeying()
-        await it.connect("A")
-        shown = await it.supervisor.start_session("SITE", A1, vehicle_max_w=50_000)
-        assert (shown.connector, shown.id_token) == (A1, "CSMS")
-        assert (shown.vehicle_max_w, shown.allocated_w) == (50_000, 50_000)
-        assert it.link.named("remote_start") == [(A1, "CSMS")]
-        other = await it.supervisor.start_session("SITE", A2, id_token="MINE")  # noqa: S106
-        assert (other.id_token, other.vehicle_max_w) == ("MINE", None)
-
-
-async def offline(it: Site) -> None:
-    it.link.connected.discard("A")
-
-
-async def refusing(it: Site) -> None:
-    it.link.answers["remote_start"] = it.link.answers["remote_stop"] = NO
-
-
-async def silent(it: Site) -> None:
-    it.link.answers["remote_start"] = it.link.answers["remote_stop"] = SILENCE
-
-
-async def promising(it: Site) -> None:
-    """The charger accepts and does nothing."""
-
-
-async def occupied(it: Site) -> None:
-    await it.start(A1)
-
-
-async def faulted(it: Site) -> None:
-    await it.report(A1, ConnectorStatus.FAULTED)
-
-
-async def busy_starting(it: Site) -> None:
-    async def meanwhile(key: ConnectorKey, id_token: str) -> None:
-        it.link.on_remote_start = None
-        with pytest.raises(ConnectorOccupiedError, match="is being started"):
-            await it.supervisor.start_session("SITE", A1)
-
-    it.link.on_remote_start = meanwhile
-
-
-@pytest.mark.parametrize(
-    ("station_id", "key", "prepare", "error", "words"),
-    [
-        ("NOWHERE", A1, promising, UnknownStationError, "no station 'NOWHERE'"),
-        ("SITE", ("Z", 1), promising, UnknownChargerError, "station SITE has no charger 'Z'"),
-        ("SITE", ("A", 9), promising, UnknownConnectorError, "A has no connector 9; it has 2"),
-        ("SITE", A1, offline, ChargerOfflineError, "charger A is not connected"),
-        ("SITE", A1, occupied, ConnectorOccupiedError, "A/1 has a session or cannot take one"),
-        ("SITE", A1, faulted, ConnectorOccupiedError, "A/1 has a session or cannot take one"),
-        ("SITE", A1, refusing, ChargerRefusedError, "refused to start a session"),
-        ("SITE", A1, silent, ChargerSilentError, "no answer to the request to start"),
-        ("SITE", A1, promising, ChargerSilentError, "reported none within 0 s"),
-        ("SITE", A1, busy_starting, ChargerSilentError, "reported none within 0 s"),
-    ],
-)
-async def test_a_start_that_cannot_be_done_says_why(
-    station_id: str,
-    key: tuple[str, int],
-    prepare: Callable[[Site], object],
-    error: type[StationError],
-    words: str,
-) -> None:
-    async with site(two_chargers(), remote_timeout_s=0) as it:
-        await it.connect("A")
-        await prepare(it)  # type: ignore[misc]
-        with pytest.raises(error, match=words):
-            await it.supervisor.start_session(station_id, ConnectorKey(*key))
-
-
-async def test_a_session_is_stopped_from_afar() -> None:
-    async with site(two_chargers()) as it:
-        it.obeying()
-        await it.connect("A")
-        shown = await it.supervisor.start_session("SITE", A1)
-        ended = await it.supervisor.stop_session("SITE", shown.session_id)
-        assert (ended.session_id, ended.reason, ended.energy_wh) == (
-            shown.session_id,
-            "Remote",
-            3_000,
-        )
-        assert ended.ended_at == START + 1
-        assert it.link.named("remote_stop") == [("A", shown.transaction_id)]
-        assert it.supervisor.status("SITE").sessions() == []
-        assert await it.supervisor.ended_sessions("SITE") == [ended]
-
-
-@pytest.mark.parametrize(
-    ("station_id", "known", "prepare", "error", "words"),
-    [
-        ("NOWHERE", True, promising, UnknownStationError, "no station 'NOWHERE'"),
-        ("SITE", False, promising, UnknownSessionError, "SITE has no running session 'nobody'"),
-        ("SITE", True, offline, ChargerOfflineError, "charger A is not connected"),
-        ("SITE", True, refusing, ChargerRefusedError, "refused to stop session"),
-        ("SITE", True, silent, ChargerSilentError, "no answer to the request to stop"),
-        ("SITE", True, promising, ChargerSilentError, "did not report its end within 0 s"),
-    ],
-)
-async def test_a_stop_that_cannot_be_done_says_why(
-    station_id: str,
-    known: bool,
-    prepare: Callable[[Site], object],
-    error: type[StationError],
-    words: str,
-) -> None:
-    async with site(two_chargers(), remote_timeout_s=0) as it:
-        await it.connect("A")
-        await it.start(A1)
-        (session,) = it.supervisor.status("SITE").sessions()
-        await prepare(it)  # type: ignore[misc]
-        with pytest.raises(error, match=words):
-            await it.supervisor.stop_session(station_id, session.session_id if known else "nobody")
-
-
-async def test_a_session_that_is_not_in_the_journal_cannot_be_shown() -> None:
-    async with site(two_chargers()) as it:
-        await it.connect("A")
-        await it.start(A1)
-        (session,) = it.supervisor.status("SITE").sessions()
-
-        it.obeying()
-        it.store.loses_what_ends = True
-        with pytest.raises(UnknownSessionError, match="is not in the journal"):
-            await it.supervisor.stop_session("SITE", session.session_id)
-
-
-async def test_reported_power_counts_as_if_it_was_metered() -> None:
-    async with site(two_chargers()) as it:
-        await it.connect("A")
-        await it.start(A1)
-        (session,) = it.supervisor.status("SITE").sessions()
-        name = session.session_id
-        shown = await it.supervisor.update_power("SITE", name, vehicle_max_w=90_000)
-        assert (shown.measured_w, shown.allocated_w) == (None, 90_000)
-        assert await it.store.samples(name) == []
-        shown = await it.supervisor.update_power("SITE", name, consumed_w=42_000)
-        assert (shown.measured_w, shown.allocated_w) == (42_000, 90_000)
-        assert [s.power_w for s in await it.store.samples(name)] == [42_000]
-        assert (await it.store.running())[0].vehicle_max_w == 90_000
-        with pytest.raises(UnknownSessionError):
-            await it.supervisor.update_power("SITE", "nobody", consumed_w=1)
-        with pytest.raises(UnknownStationError):
-            await it.supervisor.update_power("NOWHERE", name, consumed_w=1)
-
-
-async def test_ended_sessions_come_newest_first() -> None:
-    store = FaultyStore()
-    for number in (1, 2, 3):
-        await store.start(stored(f"s{number}", number, A1))
-        await store.end(f"s{number}", ended_at=START + number, meter_stop_wh=1, reason="Local")
+async def test_a_session_that_starts_while_a_change_is_kept_is_not_lost() -> None:
+    store = StartsWhileSaving()
     async with site(two_chargers(), store=store) as it:
-        newest = await it.supervisor.ended_sessions("SITE", limit=2)
-        assert [s.session_id for s in newest] == ["s3", "s2"]
-        before = await it.supervisor.ended_sessions("SITE", before=START + 2)
-        assert [s.session_id for s in before] == ["s1"]
-        with pytest.raises(UnknownStationError):
-            await it.supervisor.ended_sessions("NOWHERE")
+        await it.connect("A")
+        store.it = it
+        with pytest.raises(ConfigurationRefusedError, match="A/2 is removed, but it is in use"):
+            await it.supervisor.configure(station(charger("A", connectors=1)))
+        assert it.supervisor.station("SITE") == two_chargers()
+        assert (await store.load_stations())["SITE"]["in_force"] == dump_station(two_chargers())
+        assert it.allocated() == {"A/2": 200_000}
 
 
-async def test_tokens_are_kept_and_replaced() -> None:
-    settings = RecorderSettings(accept_unknown_tokens=False)
-    async with site(two_chargers(), recorder=settings) as it:
-        await it.supervisor.add_tokens([IdToken("ONE"), IdToken("TWO")])
-        await it.supervisor.add_tokens([IdToken("two", TokenStatus.BLOCKED)])
-        statuses = [
-            (await it.supervisor.recorder.authorize("A", name)).status
-            for name in ("one", "TWO", "THREE")
-        ]
-        assert statuses == [TokenStatus.ACCEPTED, TokenStatus.BLOCKED, TokenStatus.INVALID]
+async def test_after_a_restart_a_charger_was_last_seen_when_it_was() -> None:
+    store = FaultyStore()
+    await store.save_charger(seen_before("A"))
+    await store.start(stored("s1", 7, A1))
+    store.sample("s1", MeterSample(A1, START - 50, energy_wh=500))
+    async with site(two_chargers(), store=store) as it:
+        assert it.loop().state.chargers["A"].last_seen_at == START - 100
