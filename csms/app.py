@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -22,7 +23,7 @@ from csms.control.supervisor import Supervisor, SupervisorSettings, UnknownCharg
 from csms.dispatch.commands import SetLimit
 from csms.dispatch.policy import DispatchPolicy
 from csms.errors import ConfigError
-from csms.ports import Answer, IdToken, Store
+from csms.ports import Answer, Clock, Store
 from csms.protocol.connection import Connection, ConnectionSettings
 from csms.protocol.link import OcppLink
 from csms.protocol.liveness import LivenessSettings
@@ -38,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 API_CONNECTIONS = 500
 API_DRAIN_S = 5
+DAY_S = 86_400.0
 STALE_INTERVALS = 3
 """A reading says nothing once this many meter intervals have passed without another one."""
 
@@ -62,7 +64,7 @@ async def running(
     cannot be used. `store` None means the database of the configuration.
     """
     clock = SystemClock()
-    kept = _store(config) if store is None else store
+    kept = _store(config, clock) if store is None else store
     wiring = _Wiring()
     with _single_errors(), _listening(config.api_host, config.api_port, "api_port") as listener:
         await kept.open()
@@ -83,7 +85,6 @@ async def running(
                 serve_action=routes.serve,
             )
             wiring.supervisor, wiring.server = supervisor, server
-            await supervisor.add_tokens([IdToken(token) for token in config.id_tokens])
             async with (
                 supervisor.running(),
                 _serving_chargers(server, config),
@@ -140,12 +141,15 @@ def supervisor_settings(config: Config) -> SupervisorSettings:
                 dead_band_w=config.dead_band_w,
                 raise_spacing_s=config.raise_spacing_s,
                 registration_grace_s=config.registration_grace_s,
+                lease_s=config.lease_s,
+                clock_skew_s=config.clock_skew_s,
             ),
             registration=RegistrationSettings(meter_interval_s=config.meter_interval_s),
         ),
         recorder=RecorderSettings(
             heartbeat_interval_s=config.heartbeat_interval_s,
             accept_unknown_tokens=config.unknown_id_tokens == "accept",
+            id_tokens=frozenset(config.id_tokens),
         ),
     )
 
@@ -169,12 +173,14 @@ def server_settings(config: Config) -> ServerSettings:
     )
 
 
-def _store(config: Config) -> SqlStore:
+def _store(config: Config, clock: Clock) -> SqlStore:
     return SqlStore(
         config.database_url,
+        clock=clock,
         settings=SqlSettings(
             writer=WriterSettings(window_s=config.commit_window_ms / 1_000),
             frames_kept=config.frames_kept,
+            samples_kept_s=config.samples_kept_days * DAY_S,
         ),
     )
 
@@ -195,6 +201,8 @@ def _listening(host: str, port: int, setting: str) -> Iterator[socket.socket]:
 
 
 def _cannot_listen(host: str, port: int, setting: str, error: OSError) -> ConfigError:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        setting = setting.replace("_port", "_host")
     return ConfigError("csms", [(setting, f"cannot listen on {host} port {port}: {error}")])
 
 

@@ -14,11 +14,12 @@ from typing import Annotated
 
 import typer
 
-from csms import logs
+from csms import __version__, logs
 from csms.app import running
 from csms.config import Config, load, load_stations
 from csms.demo.run import DemoOptions, run_demo
 from csms.errors import ConfigError, StorageError
+from csms.preflight import preflight, resolved
 from csms.station.document import dump_station
 from csms.station.model import Station
 from csms.storage import migrate as migrate_database
@@ -41,8 +42,21 @@ ConfigFile = Annotated[
 ]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"csms {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def describe() -> None:
+def describe(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
     """Share a site's grid connection fairly among its chargers, and never exceed it."""
 
 
@@ -84,14 +98,23 @@ def _stopping(stop: asyncio.Event) -> Iterator[None]:
 
 @app.command("check-config")
 def check_config(file: Annotated[Path, typer.Argument(help="Settings or a station.")]) -> None:
-    """Print the effective settings and the stations, or what is wrong with them."""
+    """Print the settings and the stations in force, or what `serve` would refuse.
+
+    Exit code 2 when something is wrong; warnings do not count.
+    """
     with _readable_errors():
         settings, stations = _read(file)
+        found = preflight(settings, stations)
     for name, value in settings.model_dump(mode="json").items():
-        typer.echo(f"{name} = {json.dumps(value)}")
-    for station in stations:
-        typer.echo(f"\nstation {station.station_id}:")
-        typer.echo(json.dumps(dump_station(station), indent=2))
+        typer.echo(f"{name} = {'none' if value is None else json.dumps(value)}")
+    for each in found.stations:
+        typer.echo(f"\nstation {each.station.station_id}, {each.origin.value}:")
+        typer.echo(json.dumps(dump_station(each.station), indent=2))
+        typer.echo("with defaults, in kW:")
+        for line in resolved(each.station):
+            typer.echo(f"  {line}")
+    for warning in found.warnings:
+        typer.echo(f"warning: {warning}", err=True)
 
 
 @app.command()

@@ -18,13 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic.fields import FieldInfo
 
 from csms.errors import ConfigError
-from csms.station.document import feasibility, parse_station, problems_of
+from csms.station.document import parse_station
+from csms.station.feasibility import feasibility
 from csms.station.model import Station
+from csms.station.problems import keys_once, problems_of
 
 ENVIRONMENT_PREFIX = "CSMS_"
 # Kubernetes sets these for a service that is named csms; they are no settings of ours.
 FOREIGN_VARIABLES = re.compile(r"CSMS_(SERVICE_|PORT$|PORT_\d)")
 HEARTBEATS_MISSED = 3
+SAY_WHERE = "name a station's file with --config, or in the setting stations (CSMS_STATIONS)"
+NO_STATIONS = f"there is no such file or folder: {SAY_WHERE}"
 
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -84,7 +88,7 @@ class Config(BaseModel):
         5.0, ge=0, le=300, description="how long a boot is awaited on a new connection"
     )
     registration_grace_s: float = Field(
-        15.0, ge=0, le=600, description="how long a known charger may take to report its state"
+        15.0, ge=0, le=600, description="how long a known charger may take to confirm its fallbacks"
     )
     max_frame_bytes: int = Field(
         1_048_576, ge=4_096, le=16_777_216, description="largest frame a charger may send"
@@ -104,11 +108,20 @@ class Config(BaseModel):
     dead_band_w: int = Field(
         1_000, ge=0, le=1_000_000, description="changes of demand smaller than this are left alone"
     )
+    lease_s: float = Field(
+        300.0, ge=30, le=3_600, description="a limit that is not renewed ends after this time"
+    )
+    clock_skew_s: float = Field(
+        60.0, ge=1, le=600, description="how far a charger's clock may be off and still be trusted"
+    )
     grace_s: float = Field(
         90.0, ge=0, le=3_600, description="time a vehicle has to start drawing power"
     )
     frames_kept: int = Field(
         100_000, ge=0, le=100_000_000, description="newest OCPP frames kept in the database"
+    )
+    samples_kept_days: int = Field(
+        400, ge=1, le=36_500, description="time meter samples are kept in the database"
     )
     commit_window_ms: float = Field(
         2.0, ge=0, le=50, description="time writes are collected for one commit"
@@ -126,6 +139,16 @@ class Config(BaseModel):
             raise ValueError(
                 f"idle_timeout_s is {self.idle_timeout_s:g}, but must be at least {least_s}: "
                 f"{HEARTBEATS_MISSED} times heartbeat_interval_s"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _leases_outlive_a_wrong_clock(self) -> Config:
+        # Limits are renewed at half their life; a clock so far ahead would have ended them before.
+        if 2 * self.clock_skew_s > self.lease_s:
+            raise ValueError(
+                f"clock_skew_s is {self.clock_skew_s:g}, but must be at most half of lease_s, "
+                f"which is {self.lease_s:g}"
             )
         return self
 
@@ -149,7 +172,11 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     except ValidationError as error:
         problems = [
             (_place(where, names), what)
-            for where, what in problems_of(error.errors(include_url=False, include_context=False))
+            for where, what in problems_of(
+                error.errors(include_url=False, include_context=False),
+                values,
+                lambda _: Config.model_fields,
+            )
         ]
         raise ConfigError(origin, problems) from None
     if "stations" in names:  # a variable's path is meant from where the process was started
@@ -162,7 +189,7 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from None
-    if text.lstrip().startswith("{"):
+    if path.suffix.lower() == ".json" or text.lstrip().startswith("{"):
         return _json_object(text, str(path))
     try:
         return tomllib.loads(text)
@@ -172,7 +199,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _json_object(text: str, origin: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=keys_once)
     except (ValueError, RecursionError) as error:
         raise ConfigError(origin, [("", f"is not JSON: {error}")]) from None
     if not isinstance(document, dict):
@@ -207,8 +234,8 @@ def _from_text(field: FieldInfo, text: str) -> object:
 
 
 def _place(where: str, names: Mapping[str, str]) -> str:
-    name, dot, rest = where.partition(".")
-    return f"{names.get(name, name)}{dot}{rest}"
+    name = re.split(r"[.\[]", where, maxsplit=1)[0]
+    return names.get(name, name) + where.removeprefix(name)
 
 
 # ---------------------------------------------------------------------------- stations
@@ -217,8 +244,8 @@ def _place(where: str, names: Mapping[str, str]) -> str:
 def load_stations(config: Config) -> list[Station]:
     """The stations of the configuration, by file name.
 
-    Raises `ConfigError` when a file cannot be used, a station cannot hold, two stations share
-    an id or a charger, or the default station is not among them.
+    Raises `ConfigError` when a file cannot be used, a station cannot hold, or two stations share
+    an id or a charger.
     """
     found: dict[str, Path] = {}
     owners: dict[str, str] = {}
@@ -233,18 +260,12 @@ def load_stations(config: Config) -> list[Station]:
             owner = owners.setdefault(charger.charger_id, station.station_id)
             if owner != station.station_id:
                 problems.append(
-                    (f"chargers.{index}.id", f"{charger.charger_id!r} is also in station {owner}")
+                    (f"chargers[{index}].id", f"{charger.charger_id!r} is also in station {owner}")
                 )
         if problems:
             raise ConfigError(str(path), problems)
         found[station.station_id] = path
         stations.append(station)
-    if config.default_station is not None and config.default_station not in found:
-        known = ", ".join(found)
-        raise ConfigError(
-            str(config.stations),
-            [("default_station", f"{config.default_station!r} is not one of: {known}")],
-        )
     return stations
 
 
@@ -252,10 +273,12 @@ def _station_files(path: Path) -> list[Path]:
     if path.is_dir():
         files = sorted(path.glob("*.json"))
         if not files:
-            raise ConfigError(str(path), [("stations", "the folder has no *.json file")])
+            raise ConfigError(
+                str(path), [("stations", f"the folder has no *.json file: {SAY_WHERE}")]
+            )
         return files
     if not path.exists():
-        raise ConfigError(str(path), [("stations", "there is no such file or folder")])
+        raise ConfigError(str(path), [("stations", NO_STATIONS)])
     return [path]
 
 

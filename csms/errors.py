@@ -12,7 +12,8 @@ CsmsError
 │   ├── ChargerOfflineError     the charger is not connected
 │   ├── ChargerRefusedError     the charger answered no
 │   ├── ChargerSilentError      the charger did not answer or did not act in time
-│   └── ConfigurationRefusedError  a new station configuration cannot hold; lists every reason
+│   ├── ConfigurationRefusedError  a new station configuration cannot hold; lists every reason
+│   └── GridFailSafeError       the limit source is lost: only the source itself ends the fail-safe
 ├── StorageError                the database could not take or give what was asked
 └── ProtocolError               a frame cannot be served; knows its OCPP-J error code
 """
@@ -29,13 +30,14 @@ class CsmsError(Exception):
 class ConfigError(CsmsError):
     """A configuration cannot be used.
 
-    `problems` are (path, what is wrong) pairs; the path is dotted, as `chargers.0.maxPower`.
+    `problems` are (place, what is wrong) pairs; a place is `chargers[0] (CP001).maxPower`, empty
+    when what is wrong says itself where.
     """
 
     def __init__(self, origin: str, problems: Sequence[tuple[str, str]]) -> None:
         self.origin = origin
         self.problems = tuple(problems)
-        lines = [f"  {path or '(whole file)'}: {what}" for path, what in self.problems]
+        lines = [f"  {place}: {what}" if place else f"  {what}" for place, what in self.problems]
         super().__init__("\n".join([f"{origin}: the configuration cannot be used", *lines]))
 
 
@@ -85,6 +87,10 @@ class ConfigurationRefusedError(StationError):
     def __init__(self, reasons: Sequence[str]) -> None:
         self.reasons = tuple(reasons)
         super().__init__("; ".join(self.reasons))
+
+
+class GridFailSafeError(StationError):
+    """The station is in fail-safe, which is left only on a heartbeat and a new grid limit."""
 
 
 class StorageError(CsmsError):

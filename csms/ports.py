@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from csms.dispatch.commands import SetLimit
 from csms.dispatch.ledger import Entry
-from csms.station.facts import Fact, MeterSample
+from csms.station.facts import ChargerFact, MeterSample
 from csms.station.model import ConnectorKey
 
 
@@ -33,7 +33,10 @@ class Clock(Protocol):
 
 
 class Outcome(StrEnum):
-    """How a request to a charger ended, whether it said so by status, CALLERROR or silence."""
+    """How a request to a charger ended, whether it said so by status, CALLERROR or silence.
+
+    NOT_SENT: it is certain that the charger never saw it.
+    """
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -41,6 +44,7 @@ class Outcome(StrEnum):
     INVALID = "invalid"
     TIMEOUT = "timeout"
     DISCONNECTED = "disconnected"
+    NOT_SENT = "not sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +235,7 @@ class Recorder(Protocol):
         """
         ...
 
-    def record(self, fact: Fact) -> None:
+    def record(self, fact: ChargerFact) -> None:
         """Anything that need not be durable before it is answered."""
         ...
 
@@ -300,12 +304,15 @@ class SessionStore(Protocol):
         """Ended sessions of a station, newest end first, those that ended before `before`."""
         ...
 
-    async def declare_vehicle(self, session_id: str, vehicle_max_w: int) -> None:
+    async def declare_vehicle(self, session_id: str, vehicle_max_w: int | None) -> None:
         """Keep what somebody declared the vehicle can take."""
         ...
 
     def sample(self, session_id: str | None, sample: MeterSample) -> None:
-        """Keep a meter sample, soon and in order; never blocks, drops the oldest under overload."""
+        """Keep a meter sample, soon and in order; never blocks, drops the oldest under overload.
+
+        The session's meter register follows its samples, but never backward.
+        """
         ...
 
     async def samples(self, session_id: str, *, limit: int = 1000) -> list[MeterSample]:
@@ -321,7 +328,11 @@ class LedgerStore(Protocol):
         ...
 
     def write_later(self, station_id: str, entries: Sequence[Entry]) -> None:
-        """The same, durable soon and in order with `write`. For knowledge that only frees room."""
+        """The same, durable soon and in order with `write`, for what nobody waits for.
+
+        Answers and ends of sessions, which free room, and doubt after a boot, which takes room. A
+        crash within moments may lose it.
+        """
         ...
 
     async def load(self, station_id: str) -> list[Entry]:
@@ -346,8 +357,12 @@ class ChargerRecord:
     last_seen_at: float | None = None
 
 
+ModelKey = tuple[str, str, str]
+"""Vendor, model and firmware of a charger, as it reports them when it boots."""
+
+
 class StationStore(Protocol):
-    """Station configurations (as JSON documents), charger records and id tokens."""
+    """Station configurations, grid limits, charger records, id tokens and capabilities."""
 
     async def save_station(self, station_id: str, document: Mapping[str, Any]) -> None:
         """Insert or replace. Durable when it returns."""
@@ -355,6 +370,18 @@ class StationStore(Protocol):
 
     async def load_stations(self) -> dict[str, dict[str, Any]]:
         """Every station document by station id."""
+        ...
+
+    async def save_grid(self, station_id: str, document: Mapping[str, Any]) -> None:
+        """Insert or replace what was said of a grid limit at run time. Durable when it returns."""
+        ...
+
+    async def load_grid(self, station_id: str) -> dict[str, Any] | None:
+        """What was said of the grid limit of this station, None when nothing ever was."""
+        ...
+
+    async def remove_station(self, station_id: str) -> None:
+        """Delete the document, if there is one. Durable when it returns."""
         ...
 
     async def save_charger(self, record: ChargerRecord) -> None:
@@ -371,6 +398,22 @@ class StationStore(Protocol):
 
     async def load_token(self, id_token: str) -> IdToken | None:
         """The token, compared without regard to case (OCPP 1.6 §7.28 CiString20)."""
+        ...
+
+    async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """Insert or replace what was learned of a charger. Durable when it returns."""
+        ...
+
+    async def load_capabilities(self) -> dict[str, dict[str, Any]]:
+        """What was learned of every charger, by charger id."""
+        ...
+
+    async def save_model_capability(self, model: ModelKey, document: Mapping[str, Any]) -> None:
+        """Insert or replace what is known of a charger model. Durable when it returns."""
+        ...
+
+    async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
+        """What is known of every charger model."""
         ...
 
 
@@ -396,8 +439,25 @@ class FrameLog(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a store could not keep since it was opened.
+
+    `samples` and `frames` went because too many waited, `rows` because the database never took
+    them.
+    """
+
+    samples: int = 0
+    frames: int = 0
+    rows: int = 0
+
+
 class Store(SessionStore, LedgerStore, StationStore, FrameLog, Protocol):
     """Everything that survives, in one place."""
+
+    def losses(self) -> Losses:
+        """What could not be kept."""
+        ...
 
     async def open(self) -> None:
         """Make ready; raises StorageError when the database cannot be used."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, TypeVar
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from simulators.charge_point.client import ChargePointClient, ClientSettings, websocket_dialler
 from simulators.charge_point.events import Event, Watcher
 from simulators.charge_point.hardware import CurrentType, Hardware
+from simulators.charge_point.quirks import Quirks, parse_quirks
 from simulators.clock import Clock
 from simulators.fleet import FleetPlan, run_fleet
 from simulators.runner import Options, ScenarioReport, run_scenario
@@ -41,6 +43,7 @@ Speed = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 Result = TypeVar("Result")
+LEAVE_S = 2.0
 DEFAULT_URL = "ws://127.0.0.1:9000/ocpp"
 DEFAULT_API = "http://127.0.0.1:8080"
 
@@ -76,6 +79,14 @@ def _load(name: str) -> Scenario:
         raise typer.Exit(2) from None
 
 
+def _quirks(words: list[str]) -> Quirks:
+    try:
+        return parse_quirks(words)
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
 @app.command()
 def charger(
     url: Url = DEFAULT_URL,
@@ -86,41 +97,67 @@ def charger(
     vehicle_kw: Annotated[
         float, typer.Option(min=0.0, help="Plug a vehicle of this power into connector 1; 0: none.")
     ] = 0.0,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="The vehicle's driver shows no token: csms may start it.")
+    ] = False,
     id_tag: Annotated[str, typer.Option(help="The driver's token.")] = "SIMULATED",
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(help="How it misbehaves: deaf, slow_answer_s=30, … May be given again."),
+    ] = None,
     duration: Duration = None,
     speed: Speed = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Run one charge point until it is stopped."""
+    """Run one charge point until it is stopped. Exit code 1 when csms never accepted it."""
     kind = CurrentType.AC if ac else CurrentType.DC
     settings = ClientSettings()
+    quirks = _quirks(quirk or [])
     point = ChargePointClient(
         Hardware.uniform(charger_id, max_kw * 1000, connectors, kind),
         websocket_dialler(url, charger_id, settings),
         Clock(speed),
         settings=settings,
+        quirks=quirks,
         watcher=_watcher(as_json=as_json),
     )
 
     async def work(stop: asyncio.Event) -> None:
-        async with asyncio.timeout(duration), asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
             living = group.create_task(point.run())
-            driving = group.create_task(_drive(point, vehicle_kw, id_tag))
-            await stop.wait()
-            living.cancel()
+            driving = group.create_task(_drive(point, vehicle_kw, "" if wait else id_tag))
+            await _stopped_or_over(stop, duration)
             driving.cancel()
+            await _leave(point)
+            living.cancel()
 
-    try:
-        _until_stopped(work)
-    except TimeoutError:
-        return
+    _until_stopped(work)
+    if not point.boots:
+        reason = point.refusal or "it does not accept this charger"
+        typer.echo(f"{charger_id} was not let in at {url}: {reason}", err=True)
+        raise typer.Exit(1)
 
 
 async def _drive(point: ChargePointClient, vehicle_kw: float, id_tag: str) -> None:
     await point.booted.wait()
     if vehicle_kw > 0:
         point.plug_in(1, VehicleSpec(kind="dc", max_kw=vehicle_kw).build())
-        point.present_token(1, id_tag)
+        if id_tag:
+            point.present_token(1, id_tag)
+
+
+async def _stopped_or_over(stop: asyncio.Event, duration_s: float | None) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(duration_s):
+            await stop.wait()
+
+
+async def _leave(point: ChargePointClient) -> None:
+    """The vehicle leaves, and csms is told: nothing is left running there."""
+    point.empty()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_S):
+            await point.flushed()
 
 
 @app.command()
@@ -180,7 +217,10 @@ def fleet(
         bool, typer.Option("--station", help="Print a station document for the fleet and end.")
     ] = False,
 ) -> None:
-    """Put a load of many charge points on csms and print how it answered, as JSON."""
+    """Put a load of many charge points on csms and print how it answered, as JSON.
+
+    Exit code 1 when csms accepted none of them.
+    """
     plan = FleetPlan(chargers, boots_per_s, charging, duration, prefix)
     if station:
         typer.echo(json.dumps(plan.station(), indent=2))
@@ -192,6 +232,7 @@ def fleet(
         )
     )
     typer.echo(json.dumps(report.as_json()))
+    raise typer.Exit(0 if report.booted else 1)
 
 
 @app.command()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from simulators.charge_point.client import ChargePointClient, ClientSettings, Dial
@@ -59,7 +60,10 @@ class FleetPlan:
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """What csms did under the load. Latencies in seconds, None when nothing was answered."""
+    """What csms did under the load. Latencies in seconds, None when nothing was answered.
+
+    `refusals` counts the chargers that were not let in when they dialled last, by the reason.
+    """
 
     chargers: int
     booted: int
@@ -69,6 +73,7 @@ class FleetReport:
     median_s: float | None
     p99_s: float | None
     worst_s: float | None
+    refusals: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The report as one JSON object."""
@@ -78,6 +83,7 @@ class FleetReport:
             "charging": self.charging,
             "calls": self.calls,
             "complaints": self.complaints,
+            "refusals": dict(self.refusals),
             "latency": {"median": self.median_s, "p99": self.p99_s, "worst": self.worst_s},
         }
 
@@ -148,4 +154,5 @@ def _report(points: list[ChargePointClient]) -> FleetReport:
         median_s=quantile(0.5),
         p99_s=quantile(0.99),
         worst_s=quantile(1.0),
+        refusals=Counter(point.refusal for point in points if point.refusal),
     )

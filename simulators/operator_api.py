@@ -7,22 +7,34 @@ from typing import Any
 
 import httpx
 
+CONTROLLED = "CONTROLLED"
+
 
 class ApiError(Exception):
-    """A call was refused, or could not be made; says which, and what came back."""
+    """A call was refused, or could not be made; says which, and what came back.
+
+    `final` is whether the same call would be refused again: csms is there and said no.
+    """
+
+    def __init__(self, what: str, *, final: bool = False) -> None:
+        self.final = final
+        super().__init__(what)
 
 
 @dataclass(frozen=True, slots=True)
 class StationStatus:
     """What a scenario reads of a station's status.
 
-    `allocated_kw` per connector `ID/n`; `ready` whether every charger is connected and under
+    `allocated_kw` and `transactions` are of the running sessions, per connector `ID/n`;
+    `conditions` of the chargers by id; `ready` whether every charger is connected and under
     control and no limit waits for an answer.
     """
 
     settled: bool
     ready: bool
     allocated_kw: dict[str, float]
+    transactions: dict[str, int]
+    conditions: dict[str, str]
 
 
 class OperatorApi:
@@ -36,7 +48,7 @@ class OperatorApi:
         """Start a session; its id once the charger has begun it. Raises ApiError."""
         answer = await self._call(
             "POST",
-            f"/stations/{self._station_id}/sessions",
+            self._path("sessions"),
             {
                 "connectorId": {"chargerId": charger_id, "idx": connector_id},
                 "vehicleMaxPower": max_kw,
@@ -46,23 +58,33 @@ class OperatorApi:
 
     async def stop_session(self, session_id: str) -> None:
         """Stop a session. Raises ApiError."""
-        await self._call("DELETE", f"/stations/{self._station_id}/sessions/{session_id}")
+        await self._call("DELETE", self._path(f"sessions/{session_id}"))
+
+    async def configuration(self) -> dict[str, Any]:
+        """The station's configuration. Raises ApiError."""
+        document: dict[str, Any] = await self._call("GET", self._path("config"))
+        return document
 
     async def configure(self, document: dict[str, Any]) -> None:
         """Give the station another configuration. Raises ApiError."""
-        await self._call("POST", "/station/config", document)
+        await self._call("POST", self._path("config"), document)
 
     async def status(self) -> StationStatus:
         """The station now. Raises ApiError."""
-        answer = await self._call("GET", f"/stations/{self._station_id}/status")
-        chargers = answer.get("chargers", [])
-        controlled = all(charger.get("condition") == "CONTROLLED" for charger in chargers)
-        allocated_kw = {}
-        for session in answer["sessions"].values():
-            connector = session["connectorId"]
-            allocated_kw[f"{connector['chargerId']}/{connector['idx']}"] = session["allocatedPower"]
+        answer = await self._call("GET", self._path("status"))
+        conditions = {c["id"]: str(c.get("condition")) for c in answer.get("chargers", [])}
+        sessions = {_connector(session): session for session in answer["sessions"].values()}
         settled = bool(answer["settled"])
-        return StationStatus(settled, settled and controlled, allocated_kw)
+        return StationStatus(
+            settled,
+            settled and all(condition == CONTROLLED for condition in conditions.values()),
+            {name: session["allocatedPower"] for name, session in sessions.items()},
+            {name: session["transactionId"] for name, session in sessions.items()},
+            conditions,
+        )
+
+    def _path(self, rest: str) -> str:
+        return f"/stations/{self._station_id}/{rest}"
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
@@ -70,5 +92,13 @@ class OperatorApi:
         except httpx.HTTPError as error:
             raise ApiError(f"{method} {path}: {error!r}") from error
         if response.is_error:
-            raise ApiError(f"{method} {path}: {response.status_code} {response.text[:500]}")
+            raise ApiError(
+                f"{method} {path}: {response.status_code} {response.text[:500]}",
+                final=response.is_client_error,
+            )
         return response.json() if response.content else {}
+
+
+def _connector(session: dict[str, Any]) -> str:
+    connector = session["connectorId"]
+    return f"{connector['chargerId']}/{connector['idx']}"

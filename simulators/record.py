@@ -22,7 +22,7 @@ TOLERANCE_W = 1.0
 class ChargerRecord:
     """One charger at one moment, in watts.
 
-    `limits_w` per connector: the limit in force on its running transaction, 0 without one.
+    `limits_w` per connector: what a vehicle may draw, 0 where nothing may flow.
     `cap_w`: what the whole charger may draw.
     """
 

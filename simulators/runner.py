@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -17,7 +17,7 @@ from simulators.charge_point.behaviour import NotPossibleError
 from simulators.charge_point.client import ClientSettings, Dial
 from simulators.charge_point.events import Event, Watcher, nobody
 from simulators.clock import Clock
-from simulators.operator_api import ApiError, OperatorApi
+from simulators.operator_api import CONTROLLED, ApiError, OperatorApi, StationStatus
 from simulators.scenario import (
     W_PER_KW,
     Arrive,
@@ -32,7 +32,7 @@ from simulators.site import Site, networked, split_name
 
 TOLERANCE_KW = 0.1
 POLL_S = 0.02
-FLUSH_S = 2.0
+FLUSH_S = 5.0
 STEPS_KEPT = 10_000
 PROBLEMS_KEPT = 1_000
 # A remote start may wait for its session for a minute before csms answers.
@@ -165,22 +165,25 @@ class Player:
         self._stop = stop or asyncio.Event()
         self._sessions: dict[str, str] = {}
         self._changed_at_s = 0.0
+        self._seen: StationStatus | None = None
+        self._unheard = ""
+        self._found: dict[str, Any] | None = None
         self.site = Site(
             scenario.plan.hardware(),
             dial_for,
             clock,
             settings=settings,
-            quirks={name: spec.quirks() for name, spec in scenario.simulated.items()},
+            quirks=scenario.simulated,
             watcher=self._watch,
         )
 
     async def play(self) -> ScenarioReport:
-        """Bring the site up, play every step, take it down."""
+        """Bring the site up, play every step, leave csms as it was found, take the site down."""
         self._allow(self._scenario.plan.grid_capacity, grace_s=0.0)
         async with self.site.running():
             if await self._ready():
                 await self._play_steps()
-                await self._flush()
+                await self._tidy_up()
         record = self.site.record
         report = self.report
         report.peak_limit_sum_w = record.peak_limit_sum_w
@@ -201,10 +204,13 @@ class Player:
         try:
             async with asyncio.timeout(self._options.ready_s * self._options.patience):
                 await self._under_control()
-        except (TimeoutError, ApiError) as error:
+        except TimeoutError:
             self.report.failures.append(
-                f"csms did not bring every charger under control: {error!r}"
+                f"csms did not bring every charger under control: {self._not_ready()}"
             )
+            return False
+        except ApiError as error:
+            self.report.failures.append(f"csms cannot play this scenario: {error}")
             return False
         if self._stop.is_set():
             return False
@@ -213,11 +219,58 @@ class Player:
 
     async def _under_control(self) -> None:
         # csms tells nobody when it is ready: it has to be asked.
+        freed: set[str] | None = None
         while not self._stop.is_set():
+            self._seen = await self._status_if_there()
             booted = all(point.booted.is_set() for point in self.site.points.values())
-            if booted and (await self._api.status()).ready:
-                return
+            if booted and self._seen is not None:
+                if freed is None:
+                    freed = self._free(self._seen.transactions)
+                elif self._seen.ready and not freed & self._seen.transactions.keys():
+                    return
             await asyncio.sleep(POLL_S)
+
+    async def _status_if_there(self) -> StationStatus | None:
+        try:
+            return await self._api.status()
+        except ApiError as error:
+            if error.final:
+                raise
+            self._unheard = str(error)  # csms may be about to start
+            return None
+
+    def _free(self, transactions: Mapping[str, int]) -> set[str]:
+        # Sessions of a play that was cut off: as a charge point does after a loss of power, those
+        # of this play report their end. Nothing else would ever end them.
+        freed = set()
+        for connector, transaction_id in transactions.items():
+            charger_id, number = split_name(connector)
+            point = self.site.points.get(charger_id)
+            if point is not None and point.has_connector(number):
+                point.report_over(number, transaction_id)
+                self._tell("freed", connector, transaction=transaction_id)
+                freed.add(connector)
+        return freed
+
+    def _not_ready(self) -> str:
+        """What keeps csms from being ready, charger by charger."""
+        wrong = [self._unheard] if self._seen is None else []
+        conditions = {} if self._seen is None else self._seen.conditions
+        for charger_id, point in self.site.points.items():
+            condition = conditions.get(charger_id, "no charger of the station")
+            if point.refusal:
+                wrong.append(f"{charger_id} was not let in ({point.refusal})")
+            elif not point.booted.is_set():
+                wrong.append(f"{charger_id} was not accepted, and is {condition}")
+            elif condition != CONTROLLED:
+                wrong.append(f"{charger_id} is {condition}")
+        absent = sorted(conditions.keys() - self.site.points.keys())
+        wrong += [
+            f"{charger_id} is {conditions[charger_id]} and not in the scenario"
+            for charger_id in absent
+            if conditions[charger_id] != CONTROLLED
+        ]
+        return "; ".join(wrong) or "it still waits for answers of chargers"
 
     async def _play_steps(self) -> None:
         began_at_s = self._clock.moment().scenario_s
@@ -260,13 +313,22 @@ class Player:
                 async with asyncio.timeout(left_s):
                     await self._stop.wait()
 
-    async def _flush(self) -> None:
-        """Let the charge points say what they have to say, those that can."""
+    async def _tidy_up(self) -> None:
+        """Let every vehicle leave and every charge point say so; give the station its grid limit.
+
+        The next play, of this scenario or another, finds what this one has found.
+        """
+        for point in self.site.points.values():
+            point.empty()
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 for point in self.site.points.values():
-                    while point.booted.is_set() and point.unsent:  # noqa: ASYNC110
-                        await asyncio.sleep(POLL_S)
+                    await point.flushed(POLL_S)
+        if self._found is not None:
+            try:
+                await self._api.configure(self._found)
+            except ApiError as error:
+                self._problem(str(error))
 
     # ------------------------------------------------------------------ steps
 
@@ -327,6 +389,8 @@ class Player:
     async def _set_grid(self, capacity_kw: float) -> None:
         self._tell("grid", capacity_kw=capacity_kw)
         plan = self._scenario.plan
+        if self._found is None:
+            self._found = await self._api.configuration()
         raised = (capacity_kw - plan.static_load) * W_PER_KW > self.site.record.allowed_w
         if raised:
             self._allow(capacity_kw, grace_s=0.0)

@@ -158,21 +158,6 @@ class StationPlan(_StationPart):
         return [charger.hardware() for charger in self.chargers]
 
 
-class SimulatedSpec(_Part):
-    """What a scenario says of one simulated charger beyond the station document."""
-
-    no_boot_on_reconnect: bool = True
-    refuse_profiles: bool = False
-    ignore_profiles: bool = False
-    deaf: bool = False
-    slow_answer_s: Annotated[float, Field(ge=0, le=600)] = 0.0
-    forget_profiles_on_reboot: bool = False
-
-    def quirks(self) -> Quirks:
-        """The switches of the simulated charger."""
-        return Quirks(**self.model_dump())
-
-
 # ---------------------------------------------------------------------------- steps
 
 
@@ -245,7 +230,7 @@ class Scenario(_Part):
     description: str = ""
     meter_interval_s: Annotated[int, Field(ge=1, le=3600)] = 10
     station: dict[str, Any]
-    simulated: dict[str, SimulatedSpec] = {}
+    simulated: dict[str, Quirks] = {}
     step: list[Step] = []
     stream: Stream | None = None
 
@@ -279,8 +264,9 @@ def load_scenario(name_or_path: str) -> Scenario:
     try:
         text = Path(name_or_path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ScenarioError(
-            f"{name_or_path}: {error}; scenarios known by name: {', '.join(sorted(known))}"
+            f"{name_or_path}: {reason}; scenarios known by name: {', '.join(sorted(known))}"
         ) from error
     return parse_scenario(text, name_or_path)
 

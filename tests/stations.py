@@ -47,3 +47,13 @@ def station(
         static_load_w,
         reserve_w,
     )
+
+
+def two_chargers(
+    grid_limit_w: int = 200_000, *, fallback_w: int = 0, max_power_w: int = 200_000
+) -> Station:
+    """A station of the chargers A and B, with two connectors each."""
+    chargers = (
+        charger(name, max_power_w=max_power_w, fallback_w=fallback_w) for name in ("A", "B")
+    )
+    return station(*chargers, grid_limit_w=grid_limit_w)

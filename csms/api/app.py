@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from csms.api import chargers, metrics, problems, sessions, stations
+from csms.api import chargers, grid, metrics, problems, render, sessions, stations
 from csms.api.operations import Operations
 from csms.api.schemas import Health, Problem
 from csms.ports import FrameLog
@@ -57,13 +57,16 @@ def create_api(operations: Operations, frames: FrameLog) -> FastAPI:
 
     @app.get("/health", tags=["process"], responses={503: {"model": Health}})
     async def read_health(response: Response) -> Health:
-        """Tell whether the stations are being run."""
-        if operations.healthy():
-            return Health(status="ok")
-        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Health(status="failing")
+        """Tell whether the stations are being run, and what was lost of their input."""
+        well = operations.healthy()
+        if not well:
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return render.health(
+            operations.losses(), well=well, dropped_facts=operations.dropped_facts()
+        )
 
     app.include_router(stations.router(operations))
+    app.include_router(grid.router(operations))
     app.include_router(sessions.router(operations))
     app.include_router(chargers.router(operations, frames))
 

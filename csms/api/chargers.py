@@ -1,4 +1,4 @@
-"""What operators look at when a charger does not do what it should, and the journal of events."""
+"""What operators look at when a charger does not do what it should, and the list of events."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from fastapi import APIRouter, Query
 from csms.api import render, schemas
 from csms.api.operations import Operations
 from csms.api.problems import responses
+from csms.api.strict import StrictRoute
 from csms.errors import UnknownChargerError
 from csms.ports import FrameLog
 
 FRAMES = 200
 MOST_FRAMES = 5_000
 
+PageSize = Annotated[int, Query(ge=1, le=MOST_FRAMES, description="how many frames at most")]
+After = Annotated[
+    int, Query(ge=0, description="`last` of the answer before; 0 gives all that are kept")
+]
+
 
 def router(operations: Operations, frames: FrameLog) -> APIRouter:
     """The routes of chargers and events."""
-    routes = APIRouter(tags=["chargers"])
+    routes = APIRouter(tags=["chargers"], route_class=StrictRoute)
 
     @routes.get("/chargers/knocked")
     async def list_knocked() -> schemas.Knocks:
@@ -28,11 +34,11 @@ def router(operations: Operations, frames: FrameLog) -> APIRouter:
 
     @routes.get(
         "/chargers/{charger_id}/frames",
-        responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        responses=responses(
+            HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
+        ),
     )
-    async def read_frames(
-        charger_id: str, limit: Annotated[int, Query(ge=1, le=MOST_FRAMES)] = FRAMES
-    ) -> schemas.Frames:
+    async def read_frames(charger_id: str, limit: PageSize = FRAMES) -> schemas.Frames:
         """Read the newest OCPP frames of a charger, oldest first."""
         kept = await frames.frames(charger_id, limit=limit)
         if not kept and not _is_known(operations, charger_id):
@@ -40,10 +46,10 @@ def router(operations: Operations, frames: FrameLog) -> APIRouter:
         return schemas.Frames(charger_id=charger_id, frames=[render.frame(f) for f in kept])
 
     @routes.get("/events", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
-    async def list_events(after: Annotated[int, Query(ge=0)] = 0) -> schemas.Events:
+    async def list_events(after: After = 0) -> schemas.Events:
         """List what happened since the event of this number, oldest first."""
         happened = [render.event(e) for e in operations.events(after)]
-        return schemas.Events(last=happened[-1].number if happened else after, events=happened)
+        return schemas.Events(last=operations.last_event(), events=happened)
 
     return routes
 

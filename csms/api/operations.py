@@ -7,9 +7,45 @@ from typing import Protocol
 
 from csms.control.admission import Knock
 from csms.control.events import Event
+from csms.control.grid_limits import GridStatus
 from csms.control.status import SessionStatus, StationStatus
-from csms.ports import StoredSession
+from csms.ports import Losses, StoredSession
+from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
+
+
+class GridLimitOperations(Protocol):
+    """What may be said and asked of grid limits at run time. Every answer is how it is then.
+
+    Failures are UnknownStationError, and StorageError when it could not be kept.
+    """
+
+    def status(self, station_id: str) -> GridStatus:
+        """The grid limit in force."""
+        ...
+
+    async def give(
+        self,
+        station_id: str,
+        limit_w: int,
+        *,
+        valid_for_s: float | None = None,
+        heartbeat_s: float | None = None,
+    ) -> GridStatus:
+        """A new limit, and how often its source will be heard from."""
+        ...
+
+    async def heartbeat(self, station_id: str) -> GridStatus:
+        """The source of limits is alive."""
+        ...
+
+    async def schedule(self, station_id: str, steps: Sequence[GridStep]) -> GridStatus:
+        """A new schedule, in order. Raises ConfigurationRefusedError."""
+        ...
+
+    async def withdraw(self, station_id: str) -> GridStatus:
+        """Back to the configured limit. Raises GridFailSafeError."""
+        ...
 
 
 class Operations(Protocol):
@@ -17,6 +53,14 @@ class Operations(Protocol):
 
     def healthy(self) -> bool:
         """Whether the stations are being run."""
+        ...
+
+    def dropped_facts(self) -> int:
+        """How many facts no station took, because too many waited."""
+        ...
+
+    def losses(self) -> Losses:
+        """What the store could not keep."""
         ...
 
     def station_ids(self) -> list[str]:
@@ -37,6 +81,10 @@ class Operations(Protocol):
 
     async def configure(self, station: Station) -> None:
         """Change or add a station. Raises ConfigurationRefusedError."""
+        ...
+
+    async def remove(self, station_id: str) -> None:
+        """Remove a station that no file has. Raises ConfigurationRefusedError."""
         ...
 
     async def start_session(
@@ -61,8 +109,9 @@ class Operations(Protocol):
         *,
         consumed_w: int | None = None,
         vehicle_max_w: int | None = None,
+        forget_vehicle_max: bool = False,
     ) -> SessionStatus:
-        """Take a report of consumption as if metered, and a new vehicle maximum."""
+        """Take a report of consumption as if metered, and a new vehicle maximum or none."""
         ...
 
     async def ended_sessions(
@@ -71,10 +120,18 @@ class Operations(Protocol):
         """Past sessions, newest end first."""
         ...
 
+    def grid_limits(self) -> GridLimitOperations:
+        """The grid limits of the stations."""
+        ...
+
     def knocked(self) -> Sequence[Knock]:
         """Chargers that were refused because no station has them."""
         ...
 
     def events(self, after: int = 0) -> Sequence[Event]:
         """What happened, since the event of this number, oldest first."""
+        ...
+
+    def last_event(self) -> int:
+        """The number of the newest event."""
         ...

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from csms import errors
 from csms.api.render import clean
 from csms.api.schemas import START_FORMS, FieldProblem, Problem
-from csms.station.document import shown
+from csms.station.problems import message_of, shown
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,7 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.ConnectorOccupiedError: (HTTPStatus.CONFLICT, "connector-occupied"),
     errors.IdTokenRefusedError: (HTTPStatus.CONFLICT, "id-token-refused"),
     errors.ChargerOfflineError: (HTTPStatus.CONFLICT, "charger-offline"),
+    errors.GridFailSafeError: (HTTPStatus.CONFLICT, "grid-failsafe"),
     errors.ConfigurationRefusedError: (HTTPStatus.CONFLICT, "configuration-refused"),
     errors.ChargerRefusedError: (HTTPStatus.BAD_GATEWAY, "charger-refused"),
     errors.ChargerSilentError: (HTTPStatus.GATEWAY_TIMEOUT, "charger-silent"),
@@ -152,7 +153,7 @@ def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
         path = path[1:]
     if error["type"] == "missing":
         return FieldProblem(field=".".join(path) or "(body)", detail="is missing")
-    detail = str(error["msg"]).removeprefix("Value error, ")
+    detail = message_of(error)
     if error["type"] == "extra_forbidden":
         detail = "is not a known key"
     return FieldProblem(

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from csms.api import schemas
 from csms.control.admission import Knock
 from csms.control.events import Event
+from csms.control.grid_limits import GridStatus
 from csms.control.status import ChargerView, LimitStatus, SessionStatus, StationStatus
-from csms.ports import Frame, StoredSession
+from csms.ports import Frame, Losses, StoredSession
 from csms.station.model import ConnectorKey
 from csms.station.units import w_to_kw, wh_to_kwh
 
@@ -100,6 +101,7 @@ def status(station: StationStatus) -> schemas.StatusJson:
         sum_allocated=w_to_kw(station.allocated_w),
         sum_measured=w_to_kw(station.measured_w),
         sum_worst_case=w_to_kw(station.worst_case_w),
+        condition=station.condition.value,
         overcommitted=station.overcommitted,
         settled=station.settled,
         sessions={s.session_id: session(s) for s in station.sessions()},
@@ -124,11 +126,55 @@ def _charger(charger: ChargerView) -> schemas.ChargerJson:
                 max_power=w_to_kw(connector.max_power_w),
                 status=connector.status.value,
                 error_code=clean(connector.error_code),
+                occupancy=connector.occupancy.value,
+                condition=connector.condition.value,
                 worst_case=w_to_kw(connector.worst_case_w),
                 session_id=None if connector.session is None else connector.session.session_id,
             )
             for connector in charger.connectors
         ],
+    )
+
+
+def grid_limit(station_id: str, status: GridStatus) -> schemas.GridLimitJson:
+    """The grid limit of a station."""
+    given = status.given
+    return schemas.GridLimitJson(
+        station_id=station_id,
+        limit=w_to_kw(status.limit.limit_w),
+        source=status.limit.source.value,
+        since=iso(status.limit.since),
+        next_change_at=_iso_or_none(status.next_change_at),
+        configured=w_to_kw(status.configured_w),
+        failsafe=w_to_kw(status.failsafe_w),
+        given=None
+        if given is None
+        else schemas.GivenLimitJson(
+            limit=w_to_kw(given.limit_w),
+            given_at=iso(given.at),
+            valid_until=_iso_or_none(given.valid_until),
+        ),
+        awaited=[sign.value for sign in status.awaited],
+        last_sign_at=_iso_or_none(status.last_sign_at),
+        silent_at=_iso_or_none(status.silent_at),
+        steps=[
+            schemas.GridStepJson.model_validate(
+                {"from": iso(step.start_at), "limit": w_to_kw(step.limit_w)}
+            )
+            for step in status.schedule
+        ],
+        warnings=list(status.warnings),
+    )
+
+
+def health(losses: Losses, *, well: bool, dropped_facts: int) -> schemas.Health:
+    """Whether the process does its work."""
+    return schemas.Health(
+        status="ok" if well else "failing",
+        dropped_facts=dropped_facts,
+        dropped_samples=losses.samples,
+        dropped_frames=losses.frames,
+        lost_rows=losses.rows,
     )
 
 

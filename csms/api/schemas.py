@@ -6,9 +6,11 @@ Names are those of the seeds' calls. What a charger said of itself is cleaned be
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -18,13 +20,43 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from csms.dispatch.ledger import EntryState
+from csms.dispatch.standing import Condition
+from csms.ports import TokenStatus
 from csms.station.document import JSON_FORM, Power, PowerOrZero
-from csms.station.model import ConnectorKey
+from csms.station.grid import MAX_STEPS, GridStep
+from csms.station.lifecycle import Occupancy
+from csms.station.model import ConnectorKey, CurrentType, LimitSource
+from csms.station.state import ConnectorStatus
+from csms.station.units import kw_to_w
 
 # OCPP 1.6 §7.28: an idTag has at most 20 characters.
 TokenText = Annotated[str, Field(strict=True, min_length=1, max_length=20)]
 ChargerId = Annotated[str, Field(strict=True, min_length=1, max_length=48)]
 ConnectorNumber = Annotated[int, Field(strict=True, ge=1, le=64)]
+
+
+def _instant(text: str) -> str:
+    """The same text. Raises ValueError when it is no moment, or does not say of which time zone."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a time, as in 2026-01-31T17:00:00Z") from None
+    if instant.tzinfo is None:
+        raise ValueError("must name its time zone: add Z for UTC")
+    if not 2000 <= instant.year < 2200:
+        raise ValueError("must be in the years 2000 to 2199")
+    return text
+
+
+Instant = Annotated[
+    str,
+    Field(strict=True, max_length=40, json_schema_extra={"format": "date-time"}),
+    AfterValidator(_instant),
+]
+ValidFor = Annotated[float, Field(strict=True, ge=1, le=31_622_400, allow_inf_nan=False)]
+HeartbeatInterval = Annotated[float, Field(strict=True, ge=1, le=86_400, allow_inf_nan=False)]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class _Asked(BaseModel):
@@ -90,34 +122,79 @@ StartBody = Annotated[
 
 
 class PowerUpdate(_Asked):
-    """What a session consumes, as if metered, and optionally a new maximum of its vehicle."""
+    """What a session consumes, as if metered, and optionally a new maximum of its vehicle.
+
+    `vehicleMaxPower` null takes back what was declared: it is learned from the meter again.
+    """
 
     consumed_power: PowerOrZero | None = None
     vehicle_max_power: Power | None = None
 
+    @property
+    def forgets_vehicle_max(self) -> bool:
+        """Whether what was declared of the vehicle is taken back."""
+        return "vehicle_max_power" in self.model_fields_set and self.vehicle_max_power is None
+
     @model_validator(mode="after")
     def _says_something(self) -> PowerUpdate:
-        if self.consumed_power is None and self.vehicle_max_power is None:
+        if self.consumed_power is None and "vehicle_max_power" not in self.model_fields_set:
             raise ValueError("needs consumedPower, vehicleMaxPower or both")
         return self
+
+
+class GridLimitRequest(_Asked):
+    """A grid limit in kW, for so many seconds or until another one comes.
+
+    `heartbeatS` promises that its source will be heard from at least every so many seconds.
+    """
+
+    limit: PowerOrZero
+    valid_for_s: ValidFor | None = None
+    heartbeat_s: HeartbeatInterval | None = None
+
+
+class GridStepJson(_Asked):
+    """From this moment on: this limit in kW."""
+
+    start: Annotated[Instant, Field(alias="from")]
+    limit: PowerOrZero
+
+    def step(self) -> GridStep:
+        """The step in the model's terms."""
+        start = datetime.fromisoformat(self.start).astimezone(UTC)
+        return GridStep(start.timestamp(), kw_to_w(self.limit))
+
+
+class GridScheduleRequest(_Asked):
+    """Grid limits in order of their start; the last one holds. An empty list ends the schedule."""
+
+    steps: Annotated[list[GridStepJson], Field(max_length=MAX_STEPS)]
 
 
 # ------------------------------------------------------------------------------ answered
 
 
 class Health(_Json):
-    """Whether the process does its work."""
+    """Whether the process does its work, and what was lost of its input since it started.
+
+    `droppedFacts`, `droppedSamples` and `droppedFrames` went because too many waited; `lostRows`
+    because the database never took them.
+    """
 
     status: Literal["ok", "failing"]
+    dropped_facts: int
+    dropped_samples: int
+    dropped_frames: int
+    lost_rows: int
 
 
 class LimitJson(_Json):
     """The newest limit given to the charger: sent, confirmed, refused or unanswered."""
 
-    value: float
-    source: str
-    state: str
-    sent_at: str
+    value: float = Field(description="kW")
+    source: LimitSource = Field(description="the constraint that binds")
+    state: EntryState = Field(description="how far it is known to be in force")
+    sent_at: Time = Field(description="when it was given out")
 
 
 class SessionJson(_Json):
@@ -127,36 +204,44 @@ class SessionJson(_Json):
     vehicle is thought to want, `measuredPower` the newest reading.
     """
 
-    session_id: str
-    connector_id: ConnectorReference
-    allocated_power: float
-    allocated_source: str
-    vehicle_max_power: float | None
-    measured_power: float | None
-    demanded_power: float
-    energy: float
-    soc: float | None
-    transaction_id: int
-    id_token: str
-    started_at: str
-    limit: LimitJson | None
+    session_id: str = Field(description="names the session in this API")
+    connector_id: ConnectorReference = Field(description="where it charges")
+    allocated_power: float = Field(description="kW: its share of the grid limit now")
+    allocated_source: LimitSource = Field(description="the constraint that binds the share")
+    vehicle_max_power: float | None = Field(
+        description="kW the vehicle takes at most, as declared; null: not declared"
+    )
+    measured_power: float | None = Field(description="kW: the newest reading; null: none yet")
+    demanded_power: float = Field(description="kW the vehicle is thought to want")
+    energy: float = Field(description="kWh since the start")
+    soc: float | None = Field(description="state of charge in %, if the vehicle tells")
+    transaction_id: int = Field(description="its number in OCPP")
+    id_token: str = Field(description="the token that started it")
+    started_at: Time = Field(description="when the charger says it began")
+    limit: LimitJson | None = Field(
+        description="the newest limit the charger was given; null: none yet"
+    )
 
 
 class EndedSessionJson(_Json):
     """A past session."""
 
-    session_id: str
-    connector_id: ConnectorReference
-    transaction_id: int
-    id_token: str
-    id_status: str
-    vehicle_max_power: float | None
-    energy: float
-    meter_start: float
-    meter_stop: float | None
-    started_at: str
-    ended_at: str | None
-    reason: str | None
+    session_id: str = Field(description="names the session in this API")
+    connector_id: ConnectorReference = Field(description="where it charged")
+    transaction_id: int = Field(description="its number in OCPP")
+    id_token: str = Field(description="the token that started it")
+    id_status: TokenStatus = Field(description="how that token was answered")
+    vehicle_max_power: float | None = Field(
+        description="kW the vehicle took at most, as declared; null: not declared"
+    )
+    energy: float = Field(description="kWh")
+    meter_start: float = Field(description="kWh on the meter at the start")
+    meter_stop: float | None = Field(description="kWh on the meter at the end")
+    started_at: Time = Field(description="when the charger says it began")
+    ended_at: Time | None = Field(description="when it ended")
+    reason: str | None = Field(
+        description="why it ended, in the charger's word (OCPP 1.6 §7.36) or csms's own"
+    )
 
 
 class SessionAnswer(_Json):
@@ -186,64 +271,103 @@ class EndedSessions(_Json):
 
 
 class ConnectorJson(_Json):
-    """One connector. `worstCase` is the most that may be in force there."""
+    """One connector.
 
-    idx: int
-    type: str
-    max_power: float
-    status: str
-    error_code: str
-    worst_case: float
-    session_id: str | None
+    `occupancy` is what `status` and the session mean together; `condition` how far the connector is
+    under control; `worstCase` the most that may be in force there.
+    """
+
+    idx: int = Field(description="number of the connector, from 1")
+    type: CurrentType = Field(description="kind of current")
+    max_power: float = Field(description="kW it gives at most")
+    status: ConnectorStatus = Field(description="as the charger reported it last")
+    error_code: str = Field(description="as the charger reported it last; NoError: none")
+    occupancy: Occupancy = Field(description="what the status and the session mean together")
+    condition: Condition = Field(description="how far it is under control")
+    worst_case: float = Field(description="kW: the most that may be in force there")
+    session_id: str | None = Field(description="its running session; null: none")
 
 
 class ChargerJson(_Json):
     """One charger. `condition` says how far it can be relied on."""
 
-    id: str
-    connected: bool
-    condition: str
-    vendor: str
-    model: str
-    firmware: str
-    last_seen_at: str | None
-    max_power: float
-    connectors: list[ConnectorJson]
+    id: str = Field(description="its OCPP identity")
+    connected: bool = Field(description="whether it has a websocket to csms")
+    condition: Condition = Field(description="how far it can be relied on")
+    vendor: str = Field(description="as it introduced itself")
+    model: str = Field(description="as it introduced itself")
+    firmware: str = Field(description="as it introduced itself")
+    last_seen_at: Time | None = Field(description="when it was heard last; null: never")
+    max_power: float = Field(description="kW it gives at most, over all connectors")
+    connectors: list[ConnectorJson] = Field(description="in order of their numbers")
 
 
 class StatusJson(_Json):
     """A station at one moment.
 
     `available` is the grid limit less static load and reserve; `sumWorstCase` the sum of every
-    limit that may be in force; `settled` whether every charger has answered.
+    limit that may be in force; `condition` the worst of its chargers; `settled` whether every
+    charger has answered.
+    """
+
+    station_id: str = Field(description="name of the station")
+    at: Time = Field(description="the moment this holds for")
+    grid_capacity: float = Field(description="kW: the grid limit in force")
+    static_load: float = Field(description="kW of other loads behind the connection")
+    reserve: float = Field(description="kW that are never given out")
+    available: float = Field(description="kW: grid limit less static load and reserve")
+    sum_allocated: float = Field(description="kW: the shares of all sessions")
+    sum_measured: float = Field(description="kW: the newest readings of all sessions")
+    sum_worst_case: float = Field(description="kW: every limit that may be in force, summed")
+    condition: Condition = Field(description="how far the station is under control")
+    overcommitted: bool = Field(description="whether sumWorstCase is above available")
+    settled: bool = Field(description="whether every charger has answered and nothing is waiting")
+    sessions: dict[str, SessionJson] = Field(description="running sessions by id")
+    chargers: list[ChargerJson] = Field(description="in the order of the configuration")
+
+
+class GivenLimitJson(_Json):
+    """The limit given last, while it is valid."""
+
+    limit: float
+    given_at: str
+    valid_until: str | None
+
+
+class GridLimitJson(_Json):
+    """The grid limit in force.
+
+    `source` says which limit that is: configured, given, schedule or failsafe. `awaited` is what
+    must come before the fail-safe is left, empty when it does not hold; `silentAt` when the source
+    counts as lost if nothing comes; `warnings` why the station could not keep this limit.
     """
 
     station_id: str
-    at: str
-    grid_capacity: float
-    static_load: float
-    reserve: float
-    available: float
-    sum_allocated: float
-    sum_measured: float
-    sum_worst_case: float
-    overcommitted: bool
-    settled: bool
-    sessions: dict[str, SessionJson]
-    chargers: list[ChargerJson]
+    limit: float
+    source: str
+    since: str
+    next_change_at: str | None
+    configured: float
+    failsafe: float
+    given: GivenLimitJson | None
+    awaited: list[str]
+    last_sign_at: str | None
+    silent_at: str | None
+    steps: list[GridStepJson]
+    warnings: list[str]
 
 
 class StationSummary(_Json):
     """One line of the list of stations."""
 
-    station_id: str
-    is_default: bool
-    grid_capacity: float
-    sum_allocated: float
-    sum_worst_case: float
-    sessions: int
-    chargers: int
-    chargers_connected: int
+    station_id: str = Field(description="name of the station")
+    is_default: bool = Field(description="whether the short form serves it")
+    grid_capacity: float = Field(description="kW: the grid limit")
+    sum_allocated: float = Field(description="kW: the shares of all sessions")
+    sum_worst_case: float = Field(description="kW: every limit that may be in force, summed")
+    sessions: int = Field(description="how many run")
+    chargers: int = Field(description="how many there are")
+    chargers_connected: int = Field(description="how many have a websocket to csms")
 
 
 class Stations(_Json):
@@ -255,11 +379,11 @@ class Stations(_Json):
 class KnockJson(_Json):
     """A charger that is in no station, and where it came from last."""
 
-    charger_id: str
-    address: str
-    first_at: str
-    last_at: str
-    count: int
+    charger_id: str = Field(description="the identity it came with")
+    address: str = Field(description="where it came from last")
+    first_at: Time = Field(description="when it came first")
+    last_at: Time = Field(description="when it came last")
+    count: int = Field(description="how often it came")
 
 
 class Knocks(_Json):
@@ -271,9 +395,9 @@ class Knocks(_Json):
 class FrameJson(_Json):
     """One OCPP-J frame; `direction` as seen from csms."""
 
-    at: str
-    direction: Literal["in", "out"]
-    text: str
+    at: Time = Field(description="when it crossed the wire")
+    direction: Literal["in", "out"] = Field(description="as seen from csms")
+    text: str = Field(description="the frame as it was, control characters replaced")
 
 
 class Frames(_Json):
@@ -286,26 +410,26 @@ class Frames(_Json):
 class EventJson(_Json):
     """One thing that happened."""
 
-    number: int
-    at: str
-    station_id: str
-    kind: str
-    text: str
+    number: int = Field(description="counts up, across restarts too")
+    at: Time = Field(description="when it happened")
+    station_id: str = Field(description="where; empty: at no station")
+    kind: str = Field(description="a word in snake_case")
+    text: str = Field(description="what happened")
 
 
 class Events(_Json):
     """What happened; `last` is `after` of the next request."""
 
-    last: int
-    events: list[EventJson]
+    last: int = Field(description="number of the newest event: `after` of the next request")
+    events: list[EventJson] = Field(description="oldest first")
 
 
 class FieldProblem(_Json):
     """One bad field."""
 
-    field: str
-    detail: str
-    value: str | float | int | bool | None = None
+    field: str = Field(description="dotted path; (body) for the whole")
+    detail: str = Field(description="what is wrong")
+    value: str | float | int | bool | None = Field(None, description="what was given, shortened")
 
 
 class Problem(BaseModel):
@@ -313,9 +437,11 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[FieldProblem] | None = None
-    reasons: list[str] | None = None
+    type: str = Field(description="urn:csms: and a word for the kind of error")
+    title: str = Field(description="the HTTP status in words")
+    status: int = Field(description="the HTTP status")
+    detail: str = Field(description="what was wrong, for people")
+    errors: list[FieldProblem] | None = Field(None, description="every bad field, of a 422")
+    reasons: list[str] | None = Field(
+        None, description="everything that speaks against a configuration, of a 409"
+    )

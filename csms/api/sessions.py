@@ -14,23 +14,30 @@ from fastapi import APIRouter, Query
 
 from csms.api import render, schemas
 from csms.api.operations import Operations
-from csms.api.problems import responses
+from csms.api.problems import BadFieldError, responses
+from csms.api.strict import StrictRoute
 from csms.ports import StoredSession
-from csms.station.units import kw_to_w
+from csms.station.units import kw_to_w, w_to_kw
 
 PAGE = 100
 LARGEST_PAGE = 1_000
-BAD_FIELD = responses(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+MEASURING_MARGIN = 1.2
+"""A reading may be so much above what a connector gives: meters err, and vehicles overshoot."""
+
+BAD_FIELD = responses(
+    HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
+)
 CHARGER_ASKED = responses(
     HTTPStatus.NOT_FOUND,
     HTTPStatus.CONFLICT,
     HTTPStatus.UNPROCESSABLE_ENTITY,
     HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 
 State = Literal["running", "ended"]
-PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
+PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="how many at most")]
 Before = Annotated[
     datetime | None,
     Query(description="ended before this time: `endedAt` of the last session of the page before"),
@@ -39,7 +46,7 @@ Before = Annotated[
 
 def router(operations: Operations) -> APIRouter:
     """The routes of sessions."""
-    routes = APIRouter(tags=["sessions"])
+    routes = APIRouter(tags=["sessions"], route_class=StrictRoute)
     _add_short_form(routes, operations)
     _add_station_form(routes, operations)
     return routes
@@ -115,13 +122,35 @@ async def _start(
 async def _update(
     operations: Operations, station_id: str, session_id: str, body: schemas.PowerUpdate
 ) -> schemas.SessionAnswer:
+    _require_plausible(operations, station_id, session_id, body.consumed_power)
     updated = await operations.update_power(
         station_id,
         session_id,
         consumed_w=_watts(body.consumed_power),
         vehicle_max_w=_watts(body.vehicle_max_power),
+        forget_vehicle_max=body.forgets_vehicle_max,
     )
     return schemas.SessionAnswer(session=render.session(updated))
+
+
+def _require_plausible(
+    operations: Operations, station_id: str, session_id: str, consumed_kw: float | None
+) -> None:
+    """Raise BadFieldError for more than the session's connector can give."""
+    if consumed_kw is None:
+        return
+    for charger in operations.status(station_id).chargers:
+        for connector in charger.connectors:
+            if connector.session is None or connector.session.session_id != session_id:
+                continue
+            most_w = MEASURING_MARGIN * connector.max_power_w
+            if kw_to_w(consumed_kw) > most_w:
+                raise BadFieldError(
+                    "consumedPower",
+                    f"must be at most {w_to_kw(round(most_w)):g}, {MEASURING_MARGIN:g} times what "
+                    f"connector {connector.key} gives",
+                    consumed_kw,
+                )
 
 
 async def _stop(

@@ -10,16 +10,22 @@ from fastapi import APIRouter
 from csms.api import render, schemas
 from csms.api.operations import Operations
 from csms.api.problems import BadFieldError, responses
+from csms.api.strict import StrictRoute
 from csms.errors import UnknownStationError
 from csms.station.document import StationDocument, dump_station
 
 NOT_FOUND = responses(HTTPStatus.NOT_FOUND)
-REFUSABLE = responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
+REFUSABLE = responses(
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 
 
 def router(operations: Operations) -> APIRouter:
     """The routes of stations. The short form serves the only or default station."""
-    routes = APIRouter(tags=["stations"])
+    routes = APIRouter(tags=["stations"], route_class=StrictRoute)
     _add_short_form(routes, operations)
     _add_station_form(routes, operations)
     return routes
@@ -51,6 +57,11 @@ def _add_station_form(routes: APIRouter, operations: Operations) -> None:
         return schemas.Stations(
             stations=[render.summary(s, is_default=s.station_id == default) for s in found]
         )
+
+    @routes.delete("/stations/{station_id}", status_code=HTTPStatus.NO_CONTENT, responses=REFUSABLE)
+    async def remove_station(station_id: str) -> None:
+        """Remove a station that no file has; its past sessions are kept."""
+        await operations.remove(station_id)
 
     @routes.get("/stations/{station_id}/config", responses=NOT_FOUND)
     async def read_config(station_id: str) -> dict[str, Any]:

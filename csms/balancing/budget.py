@@ -44,8 +44,6 @@ def grid_budget(station: Station, reserved: Mapping[ConnectorKey, int]) -> Budge
     """The grid connection's budget. `reserved` as for `tree`."""
     by_charger = _by_charger(reserved)
     reserved_w = sum(_seen_above(charger, by_charger) for charger in station.chargers)
-    known = {charger.charger_id for charger in station.chargers}
-    reserved_w += sum(watts for name, watts in by_charger.items() if name not in known)
     return Budget(
         station.grid_limit_w,
         (
@@ -63,8 +61,7 @@ def tree(
 
     `leaves` are the connectors that take part, each cut to what its hardware can give. `reserved`
     is what others may draw all the same, in watts: it comes off every cap above them. A charger's
-    hardware holds, so all it has reserved counts at most its `max_power_w` above it; what is
-    reserved for a connector the station no longer has still counts, as it may still be drawn.
+    hardware holds, so all it has reserved counts at most its `max_power_w` above it.
     """
     by_charger = _by_charger(reserved)
     by_feeder: dict[str | None, list[Charger]] = {}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from csms.balancing.allocation import Allocator, Leaf, Share
 from csms.balancing.budget import tree
 from csms.balancing.demand import Demand, DemandPolicy, next_demand
 from csms.balancing.quantize import quantum_w
+from csms.dispatch.capability import Capability, unit_of
 from csms.dispatch.goals import Goal, next_goals
 from csms.dispatch.ledger import Ledger
 from csms.dispatch.policy import DispatchPolicy
-from csms.station.model import Connector, ConnectorKey, LimitSource, RateUnit, Station
+from csms.station.model import Connector, ConnectorKey, LimitSource, Station
 from csms.station.state import Session, StationState
 
 
@@ -20,12 +21,26 @@ from csms.station.state import Session, StationState
 class Standing:
     """How a charger stands at this moment.
 
-    `settling`: it connected a moment ago and may still be confirming its fallbacks.
+    `settling`: it connected a moment ago and may still be confirming its fallbacks. `capability`:
+    how it takes limits.
     """
 
     connected: bool
     settling: bool
-    rate_unit: RateUnit
+    capability: Capability
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Connectors that may not keep to their limits.
+
+    `paused`: a limit has paused them, and they may resume at full power whatever they are told.
+    `on_probation`: they have to show that they obey, which only a limit clearly below what they
+    could draw can show.
+    """
+
+    paused: Collection[ConnectorKey] = ()
+    on_probation: Collection[ConnectorKey] = ()
 
 
 @dataclass(slots=True)
@@ -60,6 +75,7 @@ class Balancer:
         ledger: Ledger,
         standing: Mapping[str, Standing],
         held: Callable[[ConnectorKey], bool],
+        watched: Watched,
         now: float,
     ) -> Mapping[ConnectorKey, Goal]:
         """The goals of all connectors with a session, in watts.
@@ -67,13 +83,20 @@ class Balancer:
         A connector takes part when its charger is connected and obeys. Any other counts at what may
         be in force there, before anything is shared out: offline, refusing (`held`: its last limit
         was refused or unanswered and waits for its retry), or without a confirmed fallback.
+
+        Paused connectors resume one at a time, when there is power for it, and with their whole
+        hardware maximum kept free.
         """
         self._follow_demands(state, now)
-        picture = self._picture(state, ledger, standing, held)
-        root = tree(state.station, picture.leaves, picture.reserved)
-        shares = {**picture.stuck, **self._allocator(root, now)}
+        station = state.in_force(now)
+        picture = self._picture(state, ledger, standing, held, watched, station)
+        shares = self._shares(station, picture, now)
+        paused = [key for key in watched.paused if key in picture.leaves]
+        if paused:
+            self._keep_paused(state, ledger, picture, watched, shares, now)
+            shares = self._shares(station, picture, now)
         inputs = (
-            state.station,
+            station,
             tuple(picture.leaves),
             tuple(picture.declared),
             tuple(picture.reserved.items()),
@@ -84,6 +107,37 @@ class Balancer:
             self.goals, shares, event=event, policy=self._dispatch_policy, now=now
         )
         return self.goals
+
+    def _shares(self, station: Station, picture: _Picture, now: float) -> dict[ConnectorKey, Share]:
+        root = tree(station, picture.leaves, picture.reserved)
+        return {**picture.stuck, **self._allocator(root, now)}
+
+    @staticmethod
+    def _keep_paused(
+        state: StationState,
+        ledger: Ledger,
+        picture: _Picture,
+        watched: Watched,
+        shares: Mapping[ConnectorKey, Share],
+        now: float,
+    ) -> None:
+        """Of the paused connectors the one that has waited longest may resume, if one can."""
+        on_trial = bool(watched.on_probation)
+        leaves = {k: picture.leaves.pop(k) for k in watched.paused if k in picture.leaves}
+        for key in sorted(leaves, key=lambda k: (leaves[k].waiting_since, k)):
+            connector = state.station.connector(key)
+            session = state.connectors[key].session
+            session_id = session.session_id if session is not None else None
+            kept_w = ledger.least_w(key, session_id, now)
+            worth_it = shares[key].value_w > max(kept_w, connector.minimum_w)
+            fits = connector.max_power_w <= state.available_w(now)
+            if worth_it and fits and not on_trial:
+                on_trial = True
+                picture.reserved[key] = connector.max_power_w
+                picture.stuck[key] = Share(connector.max_power_w // 2, LimitSource.UNCERTAIN)
+            else:
+                picture.reserved[key] = ledger.worst_case_w(key)
+                picture.stuck[key] = Share(kept_w, LimitSource.UNCERTAIN)
 
     def _follow_demands(self, state: StationState, now: float) -> None:
         by_key = {c.key: c for c in state.station.connectors()}
@@ -104,6 +158,8 @@ class Balancer:
         ledger: Ledger,
         standing: Mapping[str, Standing],
         held: Callable[[ConnectorKey], bool],
+        watched: Watched,
+        station: Station,
     ) -> _Picture:
         picture = _Picture()
         for connector in state.station.connectors():
@@ -115,18 +171,23 @@ class Balancer:
                 picture.declared.append((session.session_id, session.vehicle_max_w))
             trusted = not doubtful or stands.settling
             if session is not None and stands.connected and not held(key) and trusted:
-                picture.leaves[key] = self._leaf(connector, session, stands.rate_unit)
+                picture.leaves[key] = self._leaf(connector, session, stands.capability)
                 continue
-            picture.reserved[key] = (
-                connector.fallback_w
-                if doubtful and stands.settling and session is None
-                else ledger.worst_case_w(key)
-            )
+            if doubtful and stands.settling and session is None:
+                picture.reserved[key] = connector.fallback_w
+            elif doubtful:
+                picture.reserved[key] = ledger.worst_case_w(key)
+            else:
+                # A fallback that was raised needs its room before it can be sent.
+                picture.reserved[key] = max(ledger.worst_case_w(key), connector.fallback_w)
             if session is not None:
-                picture.stuck[key] = _reserved_share(state.station, picture.reserved[key])
+                share_w = picture.reserved[key]
+                if key in watched.on_probation:
+                    share_w = min(share_w, connector.max_power_w // 2)
+                picture.stuck[key] = _reserved_share(station, share_w)
         return picture
 
-    def _leaf(self, connector: Connector, session: Session, unit: RateUnit) -> Leaf:
+    def _leaf(self, connector: Connector, session: Session, capability: Capability) -> Leaf:
         demand = self.demands[session.session_id]
         return Leaf(
             key=connector.key,
@@ -136,9 +197,9 @@ class Balancer:
             minimum_w=connector.minimum_w,
             weight=connector.weight,
             waiting_since=session.waiting_since,
-            quantum_w=quantum_w(connector, unit),
+            quantum_w=quantum_w(connector, unit_of(connector, capability), capability.step_a),
         )
 
 
 def _reserved_share(station: Station, reserved_w: int) -> Share:
-    return Share(min(reserved_w, station.available_w), LimitSource.CHARGER)
+    return Share(min(reserved_w, station.available_w), LimitSource.UNCERTAIN)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from csms.ports import ChargerLink
+from csms.dispatch.capability import Capability, Proof
+from csms.ports import ChargerLink, Outcome
 from csms.station.model import Charger, ConnectorKey, CurrentType, RateUnit
 from csms.station.state import ConnectorStatus, StationState
 
 UNIT_KEY = "ChargingScheduleAllowedChargingRateUnit"
 INTERVAL_KEY = "MeterValueSampleInterval"
+STACK_LEVEL_KEY = "ChargeProfileMaxStackLevel"
+PERIODS_KEY = "ChargingScheduleMaxPeriods"
+PROFILES_KEY = "MaxChargingProfilesInstalled"
+FEATURES_KEY = "SupportedFeatureProfiles"
+HINT_KEYS = (FEATURES_KEY, STACK_LEVEL_KEY, PERIODS_KEY, PROFILES_KEY)
+LARGEST_HINT = 1_000_000
+"""A larger number is as good as none; it is what some chargers give for "no limit"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +36,10 @@ class RegistrationSettings:
 async def rate_unit(charger: Charger, link: ChargerLink) -> RateUnit:
     """The unit this charger takes limits in: as configured, else as the charger says.
 
-    DC is always given watts. For AC the charger is asked (OCPP 1.6 §9.4.3); the tokens seen in the
-    field vary, and a charger that does not say gets amperes, which every AC charger knows.
+    Of a charger with AC connectors it is the unit of those; DC is always given watts, see
+    `csms.dispatch.capability.unit_of`. For AC the charger is asked (OCPP 1.6 §9.4.3); the tokens
+    seen in the field vary, and a charger that does not say gets amperes, which every AC charger
+    knows.
     """
     if charger.rate_unit is not None:
         return charger.rate_unit
@@ -41,6 +51,43 @@ async def rate_unit(charger: Charger, link: ChargerLink) -> RateUnit:
     if tokens & {"w", "power"} and not tokens & {"a", "current"}:
         return RateUnit.WATTS
     return RateUnit.AMPERES
+
+
+async def hints(charger: Charger, link: ChargerLink) -> Capability:
+    """What a charger says of how it takes limits (§9.3, §9.4), as far as it says anything.
+
+    Each key is asked for by itself: some chargers refuse a whole request for a key they do not
+    have. One that does not answer at all is not asked for more. These are hints: what a charger
+    says of itself and what it does differ.
+    """
+    said: dict[str, str] = {}
+    for key in HINT_KEYS:
+        answer = await link.get_configuration(charger.charger_id, [key])
+        if answer.outcome in {Outcome.TIMEOUT, Outcome.DISCONNECTED}:
+            break
+        if answer.accepted and key in answer.payload:
+            said[key] = str(answer.payload[key])
+    return Capability(
+        smart_charging=_has_smart_charging(said.get(FEATURES_KEY, "")),
+        max_stack_level=_number(said.get(STACK_LEVEL_KEY, ""), least=0),
+        max_periods=_number(said.get(PERIODS_KEY, ""), least=1),
+        max_profiles=_number(said.get(PROFILES_KEY, ""), least=1),
+    )
+
+
+def _has_smart_charging(said: str) -> Proof:
+    features = {feature.strip().lower() for feature in said.split(",")} - {""}
+    if not features:
+        return Proof.UNKNOWN
+    return Proof.YES if "smartcharging" in features else Proof.NO
+
+
+def _number(said: str, *, least: int) -> int | None:
+    text = said.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_HINT))):
+        return None
+    value = int(text)
+    return value if least <= value <= LARGEST_HINT else None
 
 
 async def ask_for_meter_values(

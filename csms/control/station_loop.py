@@ -8,46 +8,58 @@ chargers come back through the same inbox, so nothing is ever changed in two pla
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
 from csms.control.balancer import Balancer, Standing
+from csms.control.capabilities import CapabilityBook
+from csms.control.conditions import Conditions, conditions
+from csms.control.contact import Contact
 from csms.control.events import EventLog
 from csms.control.inbox import Inbox
+from csms.control.orders import Order, OrderBook
 from csms.control.registration import (
     RegistrationSettings,
     ask_for_meter_values,
     ask_for_statuses,
+    hints,
     rate_unit,
 )
+from csms.control.sender import LimitAnswered, Sender
+from csms.control.watch import Watch
+from csms.dispatch.capability import Capability
 from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.compliance import CompliancePolicy, Step
 from csms.dispatch.goals import Goal
-from csms.dispatch.ledger import Entry, EntryState, Ledger
-from csms.dispatch.planner import Plan, Wish, plan
+from csms.dispatch.ledger import EntryState, Ledger
+from csms.dispatch.planner import Wish, plan
 from csms.dispatch.policy import DispatchPolicy
 from csms.dispatch.retries import Retries
-from csms.errors import StorageError
-from csms.ports import Answer, ChargerLink, Clock, LedgerStore, Outcome
-from csms.station.document import changes_in_use
+from csms.dispatch.standing import Condition
+from csms.ports import ChargerLink, Clock, LedgerStore, Outcome
 from csms.station.facts import (
     ChargerBooted,
     ChargerConnected,
     ChargerDisconnected,
+    ConnectorStatusReported,
     Fact,
     LimitConfirmed,
     MeterSample,
     SessionEnded,
     SessionStarted,
 )
-from csms.station.model import Charger, ConnectorKey, Limit, LimitSource, RateUnit, Station
+from csms.station.feasibility import changes_in_use
+from csms.station.grid import GridState, news, next_change_at
+from csms.station.model import Charger, Connector, ConnectorKey, Limit, LimitSource, Station
 from csms.station.state import ChargerState, ConnectorState, StationState
-from csms.station.update import apply
+from csms.station.update import apply, pass_time
 
 log = structlog.get_logger(__name__)
 
-STALE_RAISE_S = 1.0
 SETTLED = {
     Outcome.ACCEPTED: EntryState.CONFIRMED,
     Outcome.REJECTED: EntryState.REFUSED,
@@ -59,28 +71,23 @@ SETTLED = {
 
 
 @dataclass(frozen=True, slots=True)
-class LimitAnswered:
-    """A charger's answer to a limit, or the lack of one. `late`: after its time-out."""
-
-    command: SetLimit
-    answer: Answer
-    late: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class UnitLearned:
-    """The charger of this contact takes limits in this unit."""
+class Registered:
+    """The charger of this contact has been asked how it takes limits."""
 
     charger_id: str
     since: float
-    unit: RateUnit
+    hints: Capability
 
 
 @dataclass(frozen=True, slots=True)
 class Reconfigured:
-    """The station is to be changed. `refused` gets the reasons why it was not, none when it was."""
+    """The station is to be changed. `refused` gets the reasons why it was not, none when it was.
+
+    `seen` are the chargers that have ever been connected, to any station.
+    """
 
     station: Station
+    seen: Collection[str]
     refused: asyncio.Future[list[str]]
 
 
@@ -91,24 +98,7 @@ class Marker:
     reached: asyncio.Future[None]
 
 
-Item = Fact | LimitAnswered | UnitLearned | Reconfigured | Marker
-
-
-@dataclass(slots=True)
-class Contact:
-    """A live connection of a charger, since `since`. No limit is sent before `unit` is known."""
-
-    since: float
-    unit: RateUnit | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Flight:
-    """A limit whose answer is outstanding."""
-
-    command: SetLimit
-    lowers: bool
-    sent_at: float
+Item = Fact | LimitAnswered | Registered | Reconfigured | Marker
 
 
 @dataclass(slots=True)
@@ -116,6 +106,7 @@ class LoopSettings:
     """Numbers of the loop. `tick_s`: longest wait between two cycles."""
 
     dispatch: DispatchPolicy = field(default_factory=DispatchPolicy)
+    compliance: CompliancePolicy = field(default_factory=CompliancePolicy)
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)
     tick_s: float = 1.0
 
@@ -134,6 +125,7 @@ class StationLoop:
         clock: Clock,
         events: EventLog,
         tokens: Iterator[int],
+        capabilities: CapabilityBook,
         settings: LoopSettings,
     ) -> None:
         self.state = state
@@ -141,31 +133,67 @@ class StationLoop:
         self.balancer = balancer
         self.settled = True
         self.contacts: dict[str, Contact] = {}
+        self.watch = Watch(settings.compliance, settings.registration.meter_interval_s)
         self._link = link
-        self._store = store
         self._clock = clock
         self._events = events
-        self._tokens = tokens
+        self._capabilities = capabilities
+        self._orders = OrderBook(state, capabilities, tokens, settings.dispatch)
         self._settings = settings
         self._policy = settings.dispatch
         self._retries = Retries(settings.dispatch)
         self._inbox: Inbox[Item] = Inbox()
-        self._flights: dict[ConnectorKey, Flight] = {}
+        self._sender = Sender(
+            state.station.station_id,
+            ledger,
+            link=link,
+            store=store,
+            clock=clock,
+            events=events,
+            post=self.post,
+        )
+        self._grid = GridState()
         self._again: set[tuple[ConnectorKey, Scope]] = set()
-        self._durable = True
+        self._starting: Counter[ConnectorKey] = Counter()
+        self._doubtful_since: dict[str, float] = {}
+        self._registrations: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, Condition] = {}
+        self._first = True
 
     @property
     def station_id(self) -> str:
         """The station this loop runs."""
         return self.state.station.station_id
 
+    @property
+    def dropped(self) -> int:
+        """How many facts were dropped because too many waited."""
+        return self._inbox.dropped
+
     def post(self, item: Item) -> None:
-        """Something happened. Never blocks; samples that wait are replaced by newer ones."""
-        key = None
+        """Something happened. Never blocks; samples and statuses give way to newer ones."""
+        key: tuple[object, ...] | None = None
         if isinstance(item, MeterSample):
             known = (item.power_w is None, item.energy_wh is None, item.soc_pct is None)
             key = (item.connector, known)
+        elif isinstance(item, ConnectorStatusReported):
+            key = (item.connector,)
+        elif isinstance(item, SessionStarted):
+            self._starting[item.connector] += 1
         self._inbox.put(item, key)
+
+    @contextmanager
+    def starting(self, connector: ConnectorKey) -> Iterator[None]:
+        """While a start is being kept, until it is posted: the connector cannot be removed."""
+        self._starting[connector] += 1
+        try:
+            yield
+        finally:
+            self._started(connector)
+
+    def _started(self, connector: ConnectorKey) -> None:
+        self._starting[connector] -= 1
+        self._starting += Counter()  # drops those at zero
 
     async def caught_up(self) -> None:
         """Returns when everything posted before has been acted on."""
@@ -176,14 +204,19 @@ class StationLoop:
     def refuses(self, station: Station) -> list[str]:
         """Every reason why the station cannot become this one now."""
         in_use = {session.connector for session in self.state.sessions()}
+        in_use |= self._starting.keys() & self.state.connectors.keys()
         return changes_in_use(self.state.station, in_use, station)
 
-    async def change(self, station: Station) -> list[str]:
+    async def change(self, station: Station, seen: Collection[str]) -> list[str]:
         """Become this station, which is kept already; returns the reasons why not."""
         refused: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        self.post(Reconfigured(station, refused))
+        self.post(Reconfigured(station, seen, refused))
         await self.caught_up()
         return refused.result()
+
+    def capability(self, charger: Charger) -> Capability:
+        """What is known of how this charger takes limits."""
+        return self._orders.capability(charger)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -208,21 +241,25 @@ class StationLoop:
 
     def _pause_s(self) -> float:
         now = self._clock.now()
-        wake_at = self._retries.next_at(now)
-        return min(
-            self._settings.tick_s, self._settings.tick_s if wake_at is None else wake_at - now
-        )
+        wake_at = [
+            self._retries.next_at(now),
+            self.ledger.next_expiry(),
+            next_change_at(self.state.station, self.state.grid, now),
+        ]
+        waits_s = [at - now for at in wake_at if at is not None]
+        return max(0.0, min([self._settings.tick_s, *waits_s]))
 
     # ------------------------------------------------------------------ what happened
 
     def _apply(self, item: Item, tasks: asyncio.TaskGroup) -> None:
         match item:
             case LimitAnswered():
-                self._answered(item)
-            case UnitLearned():
+                self._answered(item, tasks)
+            case Registered():
                 contact = self.contacts.get(item.charger_id)
                 if contact is not None and contact.since == item.since:
-                    contact.unit = item.unit
+                    self._capabilities.hinted(item.charger_id, item.hints)
+                    contact.ready = True
             case Reconfigured():
                 self._reconfigure(item)
             case Marker():
@@ -232,6 +269,8 @@ class StationLoop:
 
     def _happened(self, fact: Fact, tasks: asyncio.TaskGroup) -> None:
         session = _session_of(self.state, fact)
+        if isinstance(fact, SessionStarted):
+            self._started(fact.connector)
         applied = apply(self.state, fact)
         match fact:
             case ChargerConnected():
@@ -240,18 +279,31 @@ class StationLoop:
                 self.contacts.pop(fact.charger_id, None)
                 self._event("charger_disconnected", fact.charger_id)
             case ChargerBooted():
-                self._keep(self.ledger.doubt(fact.charger_id))
+                self._sender.keep(self.ledger.doubt(fact.charger_id))
                 self._ask_again(fact.charger_id)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
-            case SessionStarted():
+            case MeterSample():
+                self._heard_time(fact.connector.charger_id, fact.measured_at, fact.at)
+            case SessionStarted() if applied:
                 if session is not None and session != fact.session_id:
                     self._forget_session(fact.connector, session)
+                self._heard_time(fact.connector.charger_id, fact.started_at, fact.at)
                 self._event("session_started", f"{fact.connector} by {fact.id_token}")
             case SessionEnded() if applied:
                 self._forget_session(fact.connector, fact.session_id)
                 self._event("session_ended", f"{fact.connector} ({fact.reason})")
             case _:
                 pass
+
+    def _heard_time(self, charger_id: str, charger_time: float | None, now: float) -> None:
+        contact = self.contacts.get(charger_id)
+        if contact is None or charger_time is None:
+            return
+        kept_time = contact.keeps_time(self._policy.clock_skew_s)
+        contact.said_time(charger_time, now)
+        if kept_time and not contact.keeps_time(self._policy.clock_skew_s):
+            self._sender.keep(self.ledger.distrust(charger_id))
+            self._event("clock_wrong", f"{charger_id} by {contact.clock_ahead_s:.0f} s")
 
     def _connected(self, fact: ChargerConnected, tasks: asyncio.TaskGroup) -> None:
         charger = self.state.station.charger(fact.charger_id)
@@ -260,15 +312,22 @@ class StationLoop:
         self.ledger.mark_seen(fact.charger_id)
         self.contacts[fact.charger_id] = Contact(fact.at)
         self._ask_again(fact.charger_id)
-        tasks.create_task(self._register(charger, fact.at))
+        earlier = self._registrations.pop(fact.charger_id, None)
+        if earlier is not None:
+            earlier.cancel()
+        self._registrations[fact.charger_id] = tasks.create_task(self._register(charger, fact.at))
         self._event("charger_connected", fact.charger_id)
 
     async def _register(self, charger: Charger, since: float) -> None:
+        settings = self._settings.registration
         try:
             unit = await rate_unit(charger, self._link)
-            self.post(UnitLearned(charger.charger_id, since, unit))
-            await ask_for_meter_values(charger, self._link, self._settings.registration)
-            await ask_for_statuses(charger, self._link, self.state, self._settings.registration)
+            # Limits first: they are not held up by what is nice to know.
+            self.post(Registered(charger.charger_id, since, Capability(unit=unit)))
+            await ask_for_meter_values(charger, self._link, settings)
+            said = await hints(charger, self._link)
+            self.post(Registered(charger.charger_id, since, said))
+            await ask_for_statuses(charger, self._link, self.state, settings)
         except Exception:  # boundary: a charger that cannot be set up must not stop the station
             log.exception("registration_failed", charger=charger.charger_id)
 
@@ -281,7 +340,7 @@ class StationLoop:
                     self._retries.succeeded((key, scope))
 
     def _forget_session(self, key: ConnectorKey, session_id: str) -> None:
-        self._keep(self.ledger.end_session(key, session_id))
+        self._sender.keep(self.ledger.end_session(key, session_id))
         self._again.discard((key, Scope.SESSION))
         self._retries.succeeded((key, Scope.SESSION))
         self.balancer.goals.pop(key, None)
@@ -299,42 +358,82 @@ class StationLoop:
         state.connectors = {
             c.key: state.connectors.get(c.key, ConnectorState()) for c in station.connectors()
         }
-        self._keep(self.ledger.rebuild(station))
+        self._sender.keep(self.ledger.rebuild(station, item.seen))
         self._again = {pair for pair in self._again if pair[0] in state.connectors}
+        self._orders.forget(state.connectors)
         # Nobody will tell this loop that the socket of a charger that is gone has been closed.
         self.contacts = {c: known for c, known in self.contacts.items() if c in state.chargers}
         self._event("station_changed", f"grid limit {station.grid_limit_w} W")
 
-    def _answered(self, item: LimitAnswered) -> None:
+    # ------------------------------------------------------------------ what was answered
+
+    def _answered(self, item: LimitAnswered, tasks: asyncio.TaskGroup) -> None:
         command, answer = item.command, item.answer
-        flight = self._flights.get(command.connector)
-        if flight is not None and flight.command.token == command.token:
-            del self._flights[command.connector]
+        order = self._sender.landed(command)
         if item.late and not answer.accepted:
             return
         now = self._clock.now()
-        changed = self.ledger.settle(command.token, SETTLED[answer.outcome], now)
-        if not changed:
-            # Its session or its connector is gone, or a newer limit counts for it: this answer
-            # says nothing of what is there now.
+        if answer.outcome is Outcome.NOT_SENT:
+            changed = self.ledger.unsend(command.token)
+        else:
+            changed = self.ledger.settle(command.token, SETTLED[answer.outcome], now)
+        if command.session_id is not None and not self._runs(command):
+            # The session ended while its limit was on the way.
+            changed += self.ledger.end_session(command.connector, command.session_id)
+        self._sender.keep(changed)
+        if not changed or command.connector not in self.state.connectors:
+            # Its connector is gone, or a newer limit counts for it: this answer says nothing of
+            # what is there now.
             return
-        self._keep(changed)
-        pair = (command.connector, command.scope)
-        if not answer.accepted:
+        tried_as = command.scope if order is None else order.tried_as
+        if answer.accepted:
+            self._accepted(command, tried_as, tasks, now)
+        else:
+            self._refused(item, tried_as, tasks, now)
+
+    def _runs(self, command: SetLimit) -> bool:
+        known = self.state.connectors.get(command.connector)
+        session = known.session if known is not None else None
+        return session is not None and session.session_id == command.session_id
+
+    def _accepted(
+        self, command: SetLimit, tried_as: Scope, tasks: asyncio.TaskGroup, now: float
+    ) -> None:
+        charger, connector = self._find(command.connector)
+        for scope in {tried_as, command.scope}:
+            self._retries.succeeded((connector.key, scope))
+            self._again.discard((connector.key, scope))
+        self._orders.accepted(command, tried_as, charger, connector, tasks)
+        session = self.state.connectors[connector.key].session
+        shared = self.capability(charger).shares_slot
+        if session is not None and (command.session_id is not None or shared):
+            confirmed = LimitConfirmed(
+                connector.key, now, session.session_id, command.limit.value_w
+            )
+            apply(self.state, confirmed)
+
+    def _refused(
+        self, item: LimitAnswered, tried_as: Scope, tasks: asyncio.TaskGroup, now: float
+    ) -> None:
+        command, answer = item.command, item.answer
+        pair = (command.connector, tried_as)
+        words = answer.outcome.value
+        if answer.detail.lower() != words:
+            words = f"{words} {answer.detail}".rstrip()
+        state = SETTLED.get(answer.outcome)
+        self._event(
+            "limit_not_sent" if state is None else f"limit_{state.value}",
+            f"{command.connector} {command.limit.value_w} W: {words}",
+        )
+        exhausted = True
+        if state is EntryState.REFUSED:
+            charger, connector = self._find(command.connector)
+            unsupported = answer.outcome is Outcome.UNSUPPORTED
+            exhausted = self._orders.refused(
+                command, tried_as, charger, connector, tasks, unsupported=unsupported
+            )
+        if exhausted:
             self._retries.failed(pair, now)
-            self._event(
-                "limit_" + SETTLED[answer.outcome].value,
-                f"{command.connector} {command.limit.value_w} W: "
-                f"{answer.outcome.value} {answer.detail}",
-            )
-            return
-        self._retries.succeeded(pair)
-        self._again.discard(pair)
-        if command.session_id is not None:
-            apply(
-                self.state,
-                LimitConfirmed(command.connector, now, command.session_id, command.limit.value_w),
-            )
 
     # ------------------------------------------------------------------ what should be
 
@@ -343,142 +442,152 @@ class StationLoop:
         return {c.charger_id: self._stands(c, now) for c in self.state.station.chargers}
 
     def _stands(self, charger: Charger, now: float) -> Standing:
-        contact = self.contacts.get(charger.charger_id)
-        if contact is None:
-            return Standing(
-                connected=False, settling=False, rate_unit=charger.rate_unit or RateUnit.WATTS
-            )
-        settling = contact.unit is None or (now - contact.since < self._policy.registration_grace_s)
-        return Standing(connected=True, settling=settling, rate_unit=contact.unit or RateUnit.WATTS)
+        since = self._doubtful_since.get(charger.charger_id)
+        return Standing(
+            connected=charger.charger_id in self.contacts,
+            settling=since is not None and now - since < self._policy.registration_grace_s,
+            capability=self.capability(charger),
+        )
+
+    def conditions(self, now: float) -> Conditions:
+        """How far everything is under control."""
+        return conditions(self.ledger, self.standing(now), self.ledger.suspected())
+
+    def _tell_conditions(self, now: float) -> None:
+        """An event for every charger, and the station, whose condition has changed."""
+        known = self.conditions(now)
+        told = {**known.chargers, self.station_id: known.station}
+        for name, condition in told.items():
+            before = self._told.get(name, Condition.CONTROLLED)
+            if condition is not before:
+                self._event("condition", f"{name}: {before.value} -> {condition.value}")
+        self._told = told
+
+    def _doubt(self, now: float) -> None:
+        """Since when each charger has had a connector without a confirmed fallback."""
+        for charger in self.state.station.chargers:
+            confirmed = all(self.ledger.confirmed(c.key) for c in charger.connectors)
+            if self.ledger.seen(charger.charger_id) and not confirmed:
+                self._doubtful_since.setdefault(charger.charger_id, now)
+            else:
+                self._doubtful_since.pop(charger.charger_id, None)
 
     def _held(self, key: ConnectorKey, scope: Scope = Scope.SESSION) -> bool:
         return self._retries.held((key, scope), self._clock.now())
+
+    def _find(self, key: ConnectorKey) -> tuple[Charger, Connector]:
+        return next(
+            (charger, connector)
+            for charger in self.state.station.chargers
+            for connector in charger.connectors
+            if connector.key == key
+        )
 
     # ------------------------------------------------------------------ what may be sent
 
     async def _cycle(self, tasks: asyncio.TaskGroup) -> None:
         now = self._clock.now()
-        goals = self.balancer.balance(self.state, self.ledger, self.standing(now), self._held, now)
+        self._sender.keep(self.ledger.expire(now))
+        self._follow_grid(now)
+        self._doubt(now)
+        standing = self.standing(now)
+        for key, step in self.watch.look(self.state, self.ledger, standing, now):
+            self._escalate(key, step, tasks)
+        goals = self.balancer.balance(
+            self.state, self.ledger, standing, self._held, self.watch.watched(), now
+        )
+        wishes = self._wishes(goals)
+        self._sender.recall_for(wishes)
         planned = plan(
             self.ledger,
-            self._wishes(goals),
-            busy=self._flights.keys(),
+            wishes,
+            busy=self._sender.busy(),
             held=lambda wish: self._held(wish.connector, wish.scope),
-            lowers_outstanding=self._lowers_outstanding(now),
+            lowers_outstanding=self._sender.lowers_outstanding(now, self._policy.patience_s),
             policy=self._policy,
+            now=now,
+            raises=not self._first,
         )
-        held_back = await self._send(planned, now, tasks)
-        self.settled = not (self._flights or planned.waiting or held_back or len(self._inbox))
+        self._first = False
+        self._tell_conditions(now)
+        orders = [self._order(wish, now) for wish in planned.send]
+        held_back = await self._sender.send(orders, tasks)
+        self.settled = not (self._sender.busy() or planned.waiting or held_back or len(self._inbox))
+
+    def _escalate(self, key: ConnectorKey, step: Step, tasks: asyncio.TaskGroup) -> None:
+        """Do what the next step against a connector that does not obey is."""
+        session = self.state.connectors[key].session
+        known = self.watch.of(key)
+        self._event(
+            "not_obeying",
+            f"{key} {known.cause}: {known.observed_w} W observed; step {step.name.lower()}",
+        )
+        if step is Step.RESEND:
+            self._again.update((key, scope) for scope in Scope)
+        elif step is Step.STOP and session is not None:
+            tasks.create_task(self._stop(key.charger_id, session.transaction_id))
+
+    async def _stop(self, charger_id: str, transaction_id: int) -> None:
+        try:
+            await self._link.remote_stop(charger_id, transaction_id)
+        except Exception:  # boundary: the charger counts at its maximum, stopped or not
+            log.exception("remote_stop_failed", charger=charger_id)
+
+    def _follow_grid(self, now: float) -> None:
+        """The grid limit in force changes by facts, by the time and by silence."""
+        pass_time(self.state, now)
+        station = self.state.in_force(now)
+        if station is not self.ledger.station:
+            self._sender.keep(self.ledger.rebuild(station))
+        for kind, text in news(self._grid, self.state.grid):
+            self._event(kind, text)
+        self._grid = self.state.grid
 
     def _wishes(self, goals: Mapping[ConnectorKey, Goal]) -> list[Wish]:
-        reachable = [
-            c
-            for c in self.state.station.connectors()
-            if (contact := self.contacts.get(c.key.charger_id)) and contact.unit is not None
-        ]
-        fallbacks = [
-            Wish(
-                c.key,
-                Scope.DEFAULT,
-                Limit(c.fallback_w, LimitSource.FALLBACK),
-                again=(c.key, Scope.DEFAULT) in self._again,
-            )
-            for c in reachable
-        ]
-        sessions = [
-            Wish(
-                c.key,
-                Scope.SESSION,
-                Limit(goals[c.key].value_w, goals[c.key].source),
-                session.session_id,
-                session.transaction_id,
-                again=(c.key, Scope.SESSION) in self._again,
-            )
-            for c in reachable
-            if (session := self.state.connectors[c.key].session) and c.key in goals
-        ]
+        fallbacks: list[Wish] = []
+        sessions: list[Wish] = []
+        for charger in self.state.station.chargers:
+            contact = self.contacts.get(charger.charger_id)
+            if contact is None or not contact.ready:
+                continue
+            shares_slot = self.capability(charger).shares_slot
+            for connector in charger.connectors:
+                goal = goals.get(connector.key)
+                session = self.state.connectors[connector.key].session
+                if goal is None or session is None or not shares_slot:
+                    fallbacks.append(self._fallback_wish(connector))
+                if goal is not None and session is not None:
+                    wish = self._session_wish(connector, goal, shares_slot=shares_slot)
+                    newest = self.ledger.newest(wish.connector, wish.scope, wish.session_id)
+                    sessions.append(
+                        self._orders.wanting_end(wish, newest, charger, connector, contact)
+                    )
         return fallbacks + sessions
 
-    def _lowers_outstanding(self, now: float) -> bool:
-        return any(
-            flight.lowers and now - flight.sent_at < self._policy.patience_s
-            for flight in self._flights.values()
+    def _fallback_wish(self, connector: Connector) -> Wish:
+        limit = Limit(connector.fallback_w, LimitSource.FALLBACK)
+        again = (connector.key, Scope.DEFAULT) in self._again
+        return Wish(connector.key, Scope.DEFAULT, limit, again=again)
+
+    def _session_wish(self, connector: Connector, goal: Goal, *, shares_slot: bool) -> Wish:
+        """The limit of the running session; one that shares its slot outlives the session."""
+        session = self.state.connectors[connector.key].session
+        assert session is not None
+        scope = Scope.DEFAULT if shares_slot else Scope.SESSION
+        return Wish(
+            connector.key,
+            scope,
+            Limit(goal.value_w, goal.source),
+            None if shares_slot else session.session_id,
+            None if shares_slot else session.transaction_id,
+            again=(connector.key, scope) in self._again,
+            lease=True,
         )
 
-    async def _send(self, planned: Plan, now: float, tasks: asyncio.TaskGroup) -> int:
-        """Send what is planned; how many raises had to be held back."""
-        if not planned.send:
-            return 0
-        started = self._clock.monotonic()
-        commands: list[tuple[SetLimit, int]] = []
-        changed: list[Entry] = []
-        for wish in planned.send:
-            command = self._command(wish)
-            counted_w = self.ledger.worst_case_w(wish.connector)
-            commands.append((command, wish.limit.value_w - counted_w))
-            changed += self.ledger.send(
-                Entry(
-                    command.token,
-                    wish.connector,
-                    wish.scope,
-                    wish.limit,
-                    EntryState.SENT,
-                    now,
-                    session_id=wish.session_id,
-                )
-            )
-        durable = await self._written(changed)
-        fresh = self._clock.monotonic() - started < STALE_RAISE_S
-        held_back = 0
-        for command, step_w in commands:
-            if step_w > 0 and not (durable and fresh):
-                # A raise that is not durable, or was worked out too long ago, is not sent
-                # (safety rules I3 and F17); the next cycle works it out again.
-                self._keep(self.ledger.unsend(command.token))
-                held_back += 1
-                continue
-            self._flights[command.connector] = Flight(command, step_w < 0, now)
-            tasks.create_task(self._deliver(command))
-        return held_back
-
-    async def _written(self, entries: list[Entry]) -> bool:
-        try:
-            await self._store.write(self.station_id, entries)
-        except StorageError as error:
-            if self._durable:
-                self._event("ledger_not_written", str(error))
-            self._durable = False
-        else:
-            self._durable = True
-        return self._durable
-
-    async def _deliver(self, command: SetLimit) -> None:
-        try:
-            answer = await self._link.set_limit(command)
-        except Exception:  # boundary: whatever happened, the limit may be in force
-            log.exception("set_limit_failed", connector=str(command.connector))
-            answer = Answer(Outcome.TIMEOUT, "internal error")
-        self.post(LimitAnswered(command, answer))
-
-    def _command(self, wish: Wish) -> SetLimit:
-        connector = next(c for c in self.state.station.connectors() if c.key == wish.connector)
-        unit = self.contacts[wish.connector.charger_id].unit or RateUnit.WATTS
-        return SetLimit(
-            next(self._tokens),
-            wish.connector,
-            wish.scope,
-            wish.limit,
-            wish.session_id,
-            wish.transaction_id,
-            connector.current_type,
-            unit,
-            connector.phases,
-            connector.voltage_v,
-        )
-
-    def _keep(self, entries: list[Entry]) -> None:
-        if entries:
-            self._store.write_later(self.station_id, entries)
+    def _order(self, wish: Wish, now: float) -> Order:
+        charger, connector = self._find(wish.connector)
+        contact = self.contacts[charger.charger_id]
+        return self._orders.order(wish, charger, connector, contact, now)
 
     def _event(self, kind: str, text: str) -> None:
         self._events.add(self.station_id, kind, text)

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from csms.dispatch.ledger import EntryState
+from csms.dispatch.standing import Condition
+from csms.station.lifecycle import Occupancy
 from csms.station.model import ConnectorKey, CurrentType, LimitSource
 from csms.station.state import ConnectorStatus
-
-
-class Condition(StrEnum):
-    """How far a charger can be relied on."""
-
-    NEVER_SEEN = "NEVER_SEEN"
-    OFFLINE_RESERVED = "OFFLINE_RESERVED"
-    REGISTERING = "REGISTERING"
-    CONTROLLED = "CONTROLLED"
-    UNCONTROLLED = "UNCONTROLLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +46,19 @@ class SessionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorView:
-    """One connector. `worst_case_w` is the most that may be in force there."""
+    """One connector.
+
+    `occupancy` is what its status and its session mean together; `condition` how far it is under
+    control; `worst_case_w` the most that may be in force there.
+    """
 
     key: ConnectorKey
     current_type: CurrentType
     max_power_w: int
     status: ConnectorStatus
     error_code: str
+    occupancy: Occupancy
+    condition: Condition
     worst_case_w: int
     session: SessionStatus | None
 
@@ -99,6 +96,7 @@ class StationStatus:
     allocated_w: int
     measured_w: int
     worst_case_w: int
+    condition: Condition
     overcommitted: bool
     settled: bool
     chargers: tuple[ChargerView, ...]

@@ -12,14 +12,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
+
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
 from csms.control.admission import Knock, KnockList
 from csms.control.balancer import Balancer
+from csms.control.capabilities import CapabilityBook
 from csms.control.events import Event, EventLog
-from csms.control.recorder import RecorderSettings, StationRecorder
+from csms.control.grid_limits import GridLimits
+from csms.control.kept_stations import Origin, in_force, require_default
+from csms.control.recorder import RecorderSettings, StationRecorder, as_started
 from csms.control.remote import RemoteRequests
-from csms.control.station_loop import LimitAnswered, LoopSettings, StationLoop
+from csms.control.sender import LimitAnswered
+from csms.control.station_loop import LoopSettings, StationLoop
 from csms.control.status import SessionStatus, StationStatus
 from csms.control.view import session_status, station_status
 from csms.dispatch.commands import SetLimit
@@ -35,13 +41,25 @@ from csms.errors import (
     UnknownSessionError,
     UnknownStationError,
 )
-from csms.ports import Answer, ChargerLink, Clock, IdToken, Store, StoredSession, TokenStatus
-from csms.station.document import dump_station, feasibility, parse_station
-from csms.station.facts import MeterSample, SessionStarted, VehicleMaximumDeclared
+from csms.ports import (
+    Answer,
+    ChargerLink,
+    Clock,
+    IdToken,
+    Losses,
+    Store,
+    StoredSession,
+    TokenStatus,
+)
+from csms.station.document import dump_station
+from csms.station.facts import MeterSample, VehicleMaximumDeclared
+from csms.station.feasibility import feasibility
 from csms.station.lifecycle import may_start
 from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, Station
 from csms.station.state import Session, StationState
 from csms.station.update import apply
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +118,14 @@ class Supervisor:
         self._settings = settings
         self._loops: dict[str, StationLoop] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self._runners: list[asyncio.Task[None]] = []
+        self._runners: dict[str, asyncio.Task[None]] = {}
         self._files: dict[str, dict[str, Any] | None] = {}
         self._tokens = itertools.count(1)
         self._knocks = KnockList()
         self._changing = asyncio.Lock()
         self._events = EventLog(clock)
+        self._capabilities = CapabilityBook(store)
+        self._grid = GridLimits(store, clock, self._events, self._loop)
         self._remote = RemoteRequests(link, settings.remote_timeout_s)
         self.recorder = StationRecorder(
             store, clock, self._events, self._remote, self.loop_of, settings.recorder
@@ -115,45 +135,36 @@ class Supervisor:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Load what was kept and run every station's loop until the block is left."""
+        """Load what was kept and run every station's loop until the block is left.
+
+        Raises ConfigError when the stations, as kept, cannot be run together.
+        """
         self.recorder.records = await self._store.load_chargers()
+        await self._capabilities.load()
         self._tokens = itertools.count(await self._store.last_token() + 1)
         running = await self._store.running()
+        stations = await self._stations()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            for station in await self._stations():
+            for station in stations:
                 await self._run_station(station, running)
             try:
                 yield
             finally:
                 self._tasks = None
-                for runner in self._runners:
+                for runner in self._runners.values():
                     runner.cancel()
 
     async def _stations(self) -> list[Station]:
-        """The stations to run: as changed at runtime, unless their file has been changed since.
-
-        The database keeps, for each station, the document in force and the file's document that it
-        came from (None for a station that was added at runtime).
-        """
-        kept = await self._store.load_stations()
-        stations: list[Station] = []
-        for station in self._configured:
-            from_file = dump_station(station)
-            old = kept.pop(station.station_id, {})
-            in_force = old.get("in_force", from_file)
-            if old.get("file") != from_file:
-                in_force = from_file
-            self._files[station.station_id] = from_file
-            stations.append(parse_station(in_force, f"station {station.station_id} as kept"))
-            await self._keep_station(stations[-1])
-        for station_id, document in kept.items():
-            # One whose file is gone stays out; configured again, it is a station of the database.
-            if document["file"] is None:
-                stations.append(
-                    parse_station(document["in_force"], f"station {station_id} as kept")
-                )
-        return stations
+        stations = in_force(self._configured, await self._store.load_stations())
+        require_default(self._settings.default_station, stations)
+        for each in stations:
+            station_id = each.station.station_id
+            self._files[station_id] = each.file
+            if each.origin is not Origin.FILE:
+                log.info("station_in_force", station=station_id, why=each.origin.value)
+            await self._store.save_station(station_id, each.document())
+        return [each.station for each in stations]
 
     async def _keep_station(self, station: Station) -> None:
         document = {
@@ -165,7 +176,8 @@ class Supervisor:
     async def _run_station(self, station: Station, running: Sequence[StoredSession]) -> None:
         assert self._tasks is not None
         state = StationState.of(station)
-        self._restore(state, running)
+        self._restore(state, await self._newest(station, running))
+        await self._grid.restore(state)
         entries = await self._store.load(station.station_id)
         ledger = Ledger(station, entries, self.recorder.records)
         sessions = {s.session_id for s in state.sessions()}
@@ -182,25 +194,44 @@ class Supervisor:
             clock=self._clock,
             events=self._events,
             tokens=self._tokens,
+            capabilities=self._capabilities,
             settings=self._settings.loop,
         )
         self._loops[station.station_id] = loop
-        self._runners.append(self._tasks.create_task(loop.run()))
+        self._runners[station.station_id] = self._tasks.create_task(loop.run())
 
-    def _restore(self, state: StationState, running: Sequence[StoredSession]) -> None:
+    async def _newest(
+        self, station: Station, running: Sequence[StoredSession]
+    ) -> list[StoredSession]:
+        """The session of each connector; an older one was to be ended when csms went down."""
+        keys = {connector.key for connector in station.connectors()}
+        newest: dict[ConnectorKey, StoredSession] = {}
         for stored in running:
-            if stored.connector in state.connectors and stored.id_status is TokenStatus.ACCEPTED:
-                apply(state, _as_started(stored))
-                if stored.meter_wh is not None:
-                    apply(
-                        state,
-                        MeterSample(stored.connector, stored.started_at, energy_wh=stored.meter_wh),
-                    )
+            if stored.connector not in keys or stored.id_status is not TokenStatus.ACCEPTED:
+                continue
+            older = newest.get(stored.connector)
+            if older is not None:
+                await self._store.end(
+                    older.session_id,
+                    ended_at=self._clock.now(),
+                    meter_stop_wh=older.meter_wh,
+                    reason="Superseded",
+                )
+            newest[stored.connector] = stored
+        return list(newest.values())
+
+    def _restore(self, state: StationState, sessions: Sequence[StoredSession]) -> None:
+        for stored in sessions:
+            apply(state, as_started(stored, stored.started_at))
+            if stored.meter_wh is not None:
+                apply(
+                    state,
+                    MeterSample(stored.connector, stored.started_at, energy_wh=stored.meter_wh),
+                )
         for charger_id, known in self.recorder.records.items():
             charger = state.chargers.get(charger_id)
             if charger is not None:
-                charger.vendor, charger.model = known.vendor, known.model
-                charger.serial, charger.firmware = known.serial, known.firmware
+                charger.introduce(known.vendor, known.model, known.serial, known.firmware)
                 charger.last_seen_at = known.last_seen_at
 
     # ------------------------------------------------------------------ ports
@@ -260,8 +291,8 @@ class Supervisor:
             return self._settings.default_station
         if len(self._loops) != 1:
             raise UnknownStationError(
-                f"there are {len(self._loops)} stations and none is the default: "
-                "name one, as in /stations/{station_id}/…"
+                f"there are {len(self._loops)} stations and none is the default: name one, as in "
+                "/stations/{station_id}/…, or set default_station in the settings"
             )
         return next(iter(self._loops))
 
@@ -273,9 +304,21 @@ class Supervisor:
         """The station at this moment. Raises UnknownStationError."""
         return station_status(self._loop(station_id), self._clock.now())
 
+    def dropped_facts(self) -> int:
+        """How many facts no loop took, because too many waited."""
+        return sum(loop.dropped for loop in self._loops.values())
+
+    def losses(self) -> Losses:
+        """What the store could not keep."""
+        return self._store.losses()
+
     def healthy(self) -> bool:
         """Whether the loops run."""
         return self._tasks is not None
+
+    def grid_limits(self) -> GridLimits:
+        """What may be said and asked of the stations' grid limits at run time."""
+        return self._grid
 
     def knocked(self) -> list[Knock]:
         """Chargers that were refused because no station has them."""
@@ -284,6 +327,10 @@ class Supervisor:
     def events(self, after: int = 0) -> list[Event]:
         """What happened, since the event of this number."""
         return self._events.after(after)
+
+    def last_event(self) -> int:
+        """The number of the newest event."""
+        return self._events.last
 
     async def configure(self, station: Station) -> None:
         """Change a station, or add one.
@@ -297,7 +344,7 @@ class Supervisor:
             await self._change(station)
 
     async def _change(self, station: Station) -> None:
-        reasons = [*feasibility(station), *self._conflicts(station)]
+        reasons = [*feasibility(station), *self._conflicts(station), *self._grid.conflicts(station)]
         loop = self._loops.get(station.station_id)
         if loop is not None:
             await loop.caught_up()
@@ -311,13 +358,48 @@ class Supervisor:
         gone = {c.charger_id for c in loop.state.station.chargers} - {
             c.charger_id for c in station.chargers
         }
-        reasons = await loop.change(station)
+        reasons = await loop.change(station, self.recorder.records)
         if reasons:
             # A session has begun while the change was being kept.
             await self._keep_station(loop.state.station)
             raise ConfigurationRefusedError(reasons)
         for charger_id in gone:
             self._link.disconnect(charger_id, "no longer in the configuration")
+
+    async def remove(self, station_id: str) -> None:
+        """Remove a station that was added at run time. Its past sessions are kept.
+
+        Raises UnknownStationError, and ConfigurationRefusedError with every reason against it.
+        """
+        async with self._changing:
+            loop = self._loop(station_id)
+            await loop.caught_up()
+            reasons = self._reasons_to_stay(loop)
+            if not reasons:
+                await self._store.remove_station(station_id)
+                reasons = self._reasons_to_stay(loop)
+                if reasons:
+                    # A charger has come while the removal was being kept.
+                    await self._keep_station(loop.state.station)
+            if reasons:
+                raise ConfigurationRefusedError(reasons)
+            del self._loops[station_id]
+            self._runners.pop(station_id).cancel()
+        self._events.add(station_id, "station_removed", station_id)
+
+    def _reasons_to_stay(self, loop: StationLoop) -> list[str]:
+        reasons = []
+        if self._files.get(loop.station_id) is not None:
+            reasons.append(f"station {loop.station_id} is in a file: remove it there, and restart")
+        if loop.station_id == self._settings.default_station:
+            reasons.append(f"station {loop.station_id} is the default_station of the settings")
+        reasons += [f"connector {s.connector} has a session" for s in loop.state.sessions()]
+        reasons += [
+            f"charger {charger.charger_id} is connected"
+            for charger in loop.state.station.chargers
+            if self._link.is_connected(charger.charger_id)
+        ]
+        return reasons
 
     def _conflicts(self, station: Station) -> list[str]:
         return [
@@ -348,7 +430,7 @@ class Supervisor:
         if not self._link.is_connected(connector.charger_id):
             raise ChargerOfflineError(f"charger {connector.charger_id} is not connected")
         if not may_start(loop.state.connectors[connector]):
-            raise ConnectorOccupiedError(f"connector {connector} has a session or cannot take one")
+            raise ConnectorOccupiedError(_why_not(loop, connector))
         if id_token is not None:
             token = await self.recorder.authorize(connector.charger_id, id_token)
             if token.status is not TokenStatus.ACCEPTED:
@@ -373,7 +455,7 @@ class Supervisor:
         await loop.caught_up()
         stored = await self._store.find(charger_id, session.transaction_id)
         if stored is None:
-            raise UnknownSessionError(f"session {session_id} is not in the journal")
+            raise UnknownSessionError(f"session {session_id} is not in the store")
         return stored
 
     async def update_power(
@@ -383,15 +465,18 @@ class Supervisor:
         *,
         consumed_w: int | None = None,
         vehicle_max_w: int | None = None,
+        forget_vehicle_max: bool = False,
     ) -> SessionStatus:
         """Take a report of consumption as if it had been metered, and a new vehicle maximum.
+
+        `forget_vehicle_max` takes back what was declared of the vehicle before.
 
         Raises UnknownStationError, UnknownSessionError.
         """
         loop = self._loop(station_id)
         session = _session(loop, session_id)
         now = self._clock.now()
-        if vehicle_max_w is not None:
+        if vehicle_max_w is not None or forget_vehicle_max:
             await self._store.declare_vehicle(session_id, vehicle_max_w)
             loop.post(VehicleMaximumDeclared(session.connector, now, vehicle_max_w))
         if consumed_w is not None:
@@ -434,6 +519,15 @@ def _require_connector(loop: StationLoop, key: ConnectorKey) -> None:
         )
 
 
+def _why_not(loop: StationLoop, connector: ConnectorKey) -> str:
+    """Why no session may be started on this connector."""
+    state = loop.state.connectors[connector]
+    if state.session is not None:
+        return f"connector {connector} has a session already: {state.session.session_id}"
+    error = "" if state.error_code in {"", "NoError"} else f" ({state.error_code})"
+    return f"connector {connector} cannot take a session: it is {state.status.value}{error}"
+
+
 def _session(loop: StationLoop, session_id: str) -> Session:
     session = loop.state.session(session_id)
     if session is None:
@@ -441,16 +535,3 @@ def _session(loop: StationLoop, session_id: str) -> Session:
             f"station {loop.station_id} has no running session {session_id!r}"
         )
     return session
-
-
-def _as_started(stored: StoredSession) -> SessionStarted:
-    return SessionStarted(
-        at=stored.started_at,
-        session_id=stored.session_id,
-        transaction_id=stored.transaction_id,
-        connector=stored.connector,
-        id_token=stored.id_token,
-        started_at=stored.started_at,
-        meter_start_wh=stored.meter_start_wh,
-        vehicle_max_w=stored.vehicle_max_w,
-    )

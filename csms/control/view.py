@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from csms.control.conditions import Conditions
 from csms.control.station_loop import StationLoop
 from csms.control.status import (
     ChargerView,
-    Condition,
     ConnectorView,
     LimitStatus,
     SessionStatus,
     StationStatus,
 )
 from csms.dispatch.commands import Scope
+from csms.station.lifecycle import occupancy
 from csms.station.model import Charger, Connector, ConnectorKey, LimitSource
 from csms.station.state import Session
 
 
 def station_status(loop: StationLoop, now: float) -> StationStatus:
     """The whole station at this moment."""
-    station = loop.state.station
+    station = loop.state.in_force(now)
     sessions = loop.state.sessions()
     worst_case_w = loop.ledger.total_w()
+    known = loop.conditions(now)
     return StationStatus(
         station_id=station.station_id,
         at=now,
@@ -31,9 +33,10 @@ def station_status(loop: StationLoop, now: float) -> StationStatus:
         allocated_w=sum(session_status(loop, s).allocated_w for s in sessions),
         measured_w=sum(s.measured_w or 0 for s in sessions),
         worst_case_w=worst_case_w,
+        condition=known.station,
         overcommitted=worst_case_w > station.available_w,
         settled=loop.settled,
-        chargers=tuple(_charger(loop, c, now) for c in station.chargers),
+        chargers=tuple(_charger(loop, c, known) for c in station.chargers),
     )
 
 
@@ -68,32 +71,22 @@ def _limit(loop: StationLoop, key: ConnectorKey, session_id: str) -> LimitStatus
     return LimitStatus(entry.limit.value_w, entry.limit.source, entry.state, entry.sent_at)
 
 
-def _charger(loop: StationLoop, charger: Charger, now: float) -> ChargerView:
+def _charger(loop: StationLoop, charger: Charger, now: Conditions) -> ChargerView:
     known = loop.state.chargers[charger.charger_id]
     return ChargerView(
         charger_id=charger.charger_id,
-        condition=_condition(loop, charger, now),
+        condition=now.chargers[charger.charger_id],
         connected=known.connected,
         vendor=known.vendor,
         model=known.model,
         firmware=known.firmware,
         last_seen_at=known.last_seen_at,
         max_power_w=charger.max_power_w,
-        connectors=tuple(_connector(loop, c) for c in charger.connectors),
+        connectors=tuple(_connector(loop, c, now) for c in charger.connectors),
     )
 
 
-def _condition(loop: StationLoop, charger: Charger, now: float) -> Condition:
-    if charger.charger_id not in loop.contacts:
-        seen = loop.ledger.seen(charger.charger_id)
-        return Condition.OFFLINE_RESERVED if seen else Condition.NEVER_SEEN
-    if not any(loop.ledger.uncontrolled(c.key) for c in charger.connectors):
-        return Condition.CONTROLLED
-    settling = loop.standing(now)[charger.charger_id].settling
-    return Condition.REGISTERING if settling else Condition.UNCONTROLLED
-
-
-def _connector(loop: StationLoop, connector: Connector) -> ConnectorView:
+def _connector(loop: StationLoop, connector: Connector, now: Conditions) -> ConnectorView:
     state = loop.state.connectors[connector.key]
     session = state.session
     return ConnectorView(
@@ -102,6 +95,8 @@ def _connector(loop: StationLoop, connector: Connector) -> ConnectorView:
         max_power_w=connector.max_power_w,
         status=state.status,
         error_code=state.error_code,
+        occupancy=occupancy(state),
+        condition=now.connectors[connector.key],
         worst_case_w=loop.ledger.worst_case_w(connector.key),
         session=session_status(loop, session) if session is not None else None,
     )

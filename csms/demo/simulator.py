@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from csms.errors import ConfigError
-from csms.station.document import feasibility, parse_station
+from csms.station.document import parse_station
+from csms.station.feasibility import feasibility
 from csms.station.model import Station
 
 LONGEST_LINE_BYTES = 1 << 20
@@ -86,6 +87,7 @@ async def _start(arguments: list[str]) -> Process:
 
 async def station_of(scenario: str) -> Station:
     """The station a scenario plays on. Raises ConfigError when there is none that can be used."""
+    origin = f"scenario {scenario}"
     process = await _start(["scenario", scenario])
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -93,10 +95,10 @@ async def station_of(scenario: str) -> Station:
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise ConfigError(scenario, [("", "the simulator did not answer")]) from None
+        raise ConfigError(origin, [("", "the simulator did not answer")]) from None
     if process.returncode != 0:
-        raise ConfigError(scenario, [("", complaint.decode(errors="replace").strip())])
-    origin = f"scenario {scenario}"
+        what = complaint.decode(errors="replace").strip().removeprefix(f"{scenario}: ")
+        raise ConfigError(origin, [("", what)])
     station = parse_station(json.loads(told), origin)
     reasons = feasibility(station)
     if reasons:

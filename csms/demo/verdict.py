@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from csms.control.status import Condition, StationStatus
+from csms.control.status import StationStatus
+from csms.dispatch.standing import Condition
 from csms.station.units import render_kw
 
 CUT_S = 2.0

@@ -1,13 +1,19 @@
 """The ledger: every limit that may be in force, per connector (law 1).
 
 A limit may be in force from before its frame is written until a later one of the same scope is
-confirmed, or until its session is over. What counts for a connector is the largest of
+confirmed, until its lease has run out, or until its session is over. What counts for a connector is
+the largest of
 
-- every entry that is not superseded, whatever its state: silence and refusals free nothing;
-- the connector's configured fallback, always: it applies whenever a session limit does not;
+- every entry that is not superseded, whatever its state: silence and refusals free nothing. The
+  fallback is such an entry: what the configuration says of it counts when the charger has it;
 - the connector's hardware maximum, as long as no fallback is confirmed by a charger that has been
   seen: such a charger may run without any limit. A charger never seen counts at its configured
-  fallback: what it does before it first connects is the operator's statement.
+  fallback: what it does before it first connects is the operator's statement;
+- what has been seen there beyond any limit, or is feared with good reason (`suspect`).
+
+A limit that is a lease counts until `counts_until`, which is later than the end the charger was
+told, by as much as its clock may be wrong; from then on its `after_w` counts. `expire` says that
+time has passed: a ledger that was not told counts too much, never too little.
 
 The ledger keeps no clock and does no I/O. Methods that change it return the changed entries, so
 that the caller can make them durable.
@@ -15,12 +21,13 @@ that the caller can make them durable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from csms.dispatch.commands import Scope
-from csms.station.model import Connector, ConnectorKey, Limit, Station
+from csms.station.model import Charger, Connector, ConnectorKey, Limit, LimitSource, Station
 
 
 class EntryState(StrEnum):
@@ -38,9 +45,20 @@ class EntryState(StrEnum):
     SUPERSEDED = "superseded"
 
 
+UNCERTAIN = frozenset({EntryState.REFUSED, EntryState.UNANSWERED})
+UNCERTAIN_KEPT = 16
+NEVER = float("inf")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One limit given out. `token` orders the entries; `session_id` is None exactly for DEFAULT."""
+    """One limit given out. `token` orders the entries; `session_id` is None exactly for DEFAULT.
+
+    `counts_until` None: it counts until a later one is confirmed, whatever end it was given,
+    because its charger is not trusted to keep to that end. `after_w` is in force after its end.
+    Of two limits in one scope a charger follows the one with the higher `stack_level`
+    (OCPP 1.6 §3.13.2).
+    """
 
     token: int
     connector: ConnectorKey
@@ -50,6 +68,27 @@ class Entry:
     sent_at: float
     settled_at: float | None = None
     session_id: str | None = None
+    counts_until: float | None = None
+    after_w: int = 0
+    stack_level: int = 0
+
+    @property
+    def counted_w(self) -> int:
+        """The most this limit may let through, now or after its end."""
+        return max(self.limit.value_w, self.after_w)
+
+    def least_w(self, now: float) -> int:
+        """The least that is in force if this limit is: it may have ended by the charger's clock.
+
+        When that clock is not trusted any more, it may have ended at any time.
+        """
+        ends_at = self.limit.expires_at
+        if ends_at is None:
+            return self.limit.value_w
+        if self.counts_until is None:
+            return self.after_w
+        skew_s = self.counts_until - ends_at
+        return self.limit.value_w if now < ends_at - skew_s else self.after_w
 
 
 class Ledger:
@@ -65,14 +104,22 @@ class Ledger:
         self._connectors: dict[ConnectorKey, Connector] = {}
         self._entries: dict[ConnectorKey, list[Entry]] = {}
         self._seen = set(seen)
+        self._suspected_w: dict[ConnectorKey, int] = {}
+        self._memo: dict[ConnectorKey, tuple[int, bool]] = {}
         self.rebuild(station)
         for entry in sorted(entries, key=lambda e: e.token):
             if entry.connector in self._entries and entry.state is not EntryState.SUPERSEDED:
                 self._entries[entry.connector].append(entry)
+        self._memo.clear()
 
-    def rebuild(self, station: Station) -> list[Entry]:
-        """Take over a changed station. Entries of connectors that are gone are superseded."""
+    def rebuild(self, station: Station, seen: Collection[str] = ()) -> list[Entry]:
+        """Take over a changed station, in which the chargers `seen` have been connected before.
+
+        Entries of connectors that are gone are superseded; all others count as before.
+        """
         self.station = station
+        self._memo.clear()
+        self._seen.update(seen)
         self._connectors = {c.key: c for c in station.connectors()}
         gone = [
             replace(entry, state=EntryState.SUPERSEDED)
@@ -81,47 +128,114 @@ class Ledger:
             for entry in entries
         ]
         self._entries = {key: self._entries.get(key, []) for key in self._connectors}
+        self._suspected_w = {k: w for k, w in self._suspected_w.items() if k in self._connectors}
         return gone
 
     # ------------------------------------------------------------------ what may be in force
 
     def worst_case_w(self, key: ConnectorKey) -> int:
-        """The most this connector may be drawing by any limit that may be in force, in watts."""
-        connector = self._connectors[key]
-        if self.uncontrolled(key):
-            return connector.max_power_w
-        values = (entry.limit.value_w for entry in self._entries[key])
-        return min(max(connector.fallback_w, *values, 0), connector.max_power_w)
+        """The most this connector may be drawing by any limit that may be in force, in watts.
 
-    def least_w(self, key: ConnectorKey, session_id: str | None) -> int:
+        A new maximum or fallback in the configuration changes nothing that was given out before.
+        """
+        return max(self.permitted_w(key), self._suspected_w.get(key, 0))
+
+    def permitted_w(self, key: ConnectorKey) -> int:
+        """The same, as far as the connector does what it is told."""
+        connector = self._connectors[key]
+        given_w = self._given_w(key)
+        if self.confirmed(key):
+            return given_w
+        seen = key.charger_id in self._seen
+        return max(given_w, connector.max_power_w if seen else connector.fallback_w)
+
+    def least_w(self, key: ConnectorKey, session_id: str | None, now: float) -> int:
         """The least that may be in force for this session, in watts.
 
         Sending no more than this raises nothing. Without a confirmed limit of its own the session
-        may be running on the fallback.
+        may be running on the fallback. `session_id` None asks for the fallback itself.
         """
         own = [e for e in self._entries[key] if e.session_id == session_id]
-        values = [e.limit.value_w for e in own]
+        values = [e.least_w(now) for e in own]
         if not any(e.state is EntryState.CONFIRMED for e in own):
-            values.append(self._connectors[key].fallback_w)
+            values.append(self.fallback_w(key))
         return min(values)
 
+    def fallback_w(self, key: ConnectorKey) -> int:
+        """The fallback that is surely in force, in watts, or else the configured one."""
+        confirmed = [
+            e.limit.value_w
+            for e in self._entries[key]
+            if e.scope is Scope.DEFAULT and e.state is EntryState.CONFIRMED
+        ]
+        return confirmed[-1] if confirmed else self._connectors[key].fallback_w
+
+    def confirmed(self, key: ConnectorKey) -> bool:
+        """Whether a fallback of this connector is confirmed."""
+        return self._known(key)[1]
+
+    def _known(self, key: ConnectorKey) -> tuple[int, bool]:
+        """The most that any entry counts, and whether a fallback is confirmed.
+
+        Asked for many times between two changes, so it is worked out once.
+        """
+        known = self._memo.get(key)
+        if known is None:
+            entries = self._entries[key]
+            confirmed = any(
+                e.scope is Scope.DEFAULT and e.state is EntryState.CONFIRMED for e in entries
+            )
+            known = max((e.counted_w for e in entries), default=0), confirmed
+            self._memo[key] = known
+        return known
+
     def uncontrolled(self, key: ConnectorKey) -> bool:
-        """Whether the charger has been seen and no fallback of this connector is confirmed."""
-        return key.charger_id in self._seen and not any(
-            entry.scope is Scope.DEFAULT and entry.state is EntryState.CONFIRMED
-            for entry in self._entries[key]
-        )
+        """Whether no limit can be relied on.
+
+        It is suspected, or the charger has been seen and no fallback of this connector is
+        confirmed.
+        """
+        if key in self._suspected_w:
+            return True
+        return key.charger_id in self._seen and not self.confirmed(key)
 
     def charger_w(self, charger_id: str) -> int:
-        """The most this charger may draw: the sum of its connectors, at most its own maximum."""
+        """The most this charger may draw: the sum of its connectors, at most its own maximum.
+
+        Limits given out before that maximum was lowered count whole, and what was seen is true
+        whatever the nameplate says.
+        """
         charger = self.station.charger(charger_id)
         if charger is None:
             return 0
-        return min(charger.max_power_w, sum(self.worst_case_w(c.key) for c in charger.connectors))
+        counted_w = sum(self.worst_case_w(c.key) for c in charger.connectors)
+        return min(self._charger_cap_w(charger), counted_w)
+
+    def _charger_cap_w(self, charger: Charger) -> int:
+        given_w = sum(self._given_w(c.key) for c in charger.connectors)
+        suspected_w = sum(self._suspected_w.get(c.key, 0) for c in charger.connectors)
+        return max(charger.max_power_w, given_w, suspected_w)
+
+    def _given_w(self, key: ConnectorKey) -> int:
+        return self._known(key)[0]
 
     def total_w(self) -> int:
         """The most the whole station may be drawing through its connectors."""
         return sum(self.charger_w(c.charger_id) for c in self.station.chargers)
+
+    def overdrawn(self) -> dict[str, int]:
+        """The nodes below which more may be in force than they may draw, and by how many watts."""
+        station = self.station
+        counted_w = {c.charger_id: self.charger_w(c.charger_id) for c in station.chargers}
+        over = {
+            f"charger {c.charger_id}": counted_w[c.charger_id] - c.max_power_w
+            for c in station.chargers
+        }
+        for feeder in station.feeders:
+            below = [c.charger_id for c in station.chargers if c.feeder_id == feeder.feeder_id]
+            over[f"feeder {feeder.feeder_id}"] = sum(counted_w[c] for c in below) - feeder.limit_w
+        over["grid"] = sum(counted_w.values()) - station.available_w
+        return {node: watts for node, watts in over.items() if watts > 0}
 
     def newest(
         self, key: ConnectorKey, scope: Scope, session_id: str | None = None
@@ -132,6 +246,16 @@ class Ledger:
                 return entry
         return None
 
+    def doubtful(self, key: ConnectorKey) -> bool:
+        """Whether it counts at a limit that was refused or not answered."""
+        entries = self._entries[key]
+        sure = max((e.counted_w for e in entries if e.state is EntryState.CONFIRMED), default=0)
+        return any(e.state in UNCERTAIN and e.counted_w > sure for e in entries)
+
+    def suspected(self) -> set[ConnectorKey]:
+        """The connectors that count for more than their limits (see `suspect`)."""
+        return set(self._suspected_w)
+
     def entries(self) -> Iterator[Entry]:
         """Every entry that counts, connector by connector in order of token."""
         for entries in self._entries.values():
@@ -141,6 +265,11 @@ class Ledger:
         """Whether this charger has ever been connected."""
         return charger_id in self._seen
 
+    def next_expiry(self) -> float | None:
+        """When the next lease runs out, or None when none does."""
+        ends = (e.counts_until for e in self.entries() if e.counts_until is not None)
+        return min(ends, default=None)
+
     # ------------------------------------------------------------------ what happened
 
     def mark_seen(self, charger_id: str) -> None:
@@ -148,19 +277,10 @@ class Ledger:
         self._seen.add(charger_id)
 
     def send(self, entry: Entry) -> list[Entry]:
-        """A limit is about to be written to the wire. Must be durable before it is.
-
-        Refused or unanswered entries of the same value are superseded, so that repeats do not
-        pile up: this newer one counts for them.
-        """
-        repeated = [
-            e
-            for e in self._entries[entry.connector]
-            if _same_limit(e, entry)
-            and e.state in {EntryState.REFUSED, EntryState.UNANSWERED}
-            and e.limit.value_w == entry.limit.value_w
-        ]
-        return [entry, *self._change(entry.connector, repeated, add=entry)]
+        """A limit is about to be written to the wire. Must be durable before it is."""
+        self._memo.clear()
+        self._entries[entry.connector].append(entry)
+        return [entry]
 
     def unsend(self, token: int) -> list[Entry]:
         """The limit was never written to the wire, and it is certain that it will not be."""
@@ -170,26 +290,59 @@ class Ledger:
     def settle(self, token: int, state: EntryState, at: float) -> list[Entry]:
         """A charger confirmed or refused a limit, or let its time run out.
 
-        Only a confirmation frees: it supersedes every older entry of the same scope and session.
-        An unknown token (superseded before its late answer) changes nothing.
+        Only a confirmation frees: it supersedes every older entry of the same scope and session
+        whose stack level is not higher, and the repeats that followed it while its answer was
+        late. An unknown token (superseded before its late answer) changes nothing. Uncertain
+        entries do not pile up: what a newer one covers goes, and of too many the oldest two become
+        one that counts for both.
         """
         entry = next((e for e in self.entries() if e.token == token), None)
         if entry is None:
             return []
+        self._memo.clear()
         settled = replace(entry, state=state, settled_at=at)
         entries = self._entries[entry.connector]
         entries[entries.index(entry)] = settled
         if state is not EntryState.CONFIRMED:
-            return [settled]
-        older = [e for e in entries if _same_limit(e, entry) and e.token < token]
-        return [settled, *self._change(entry.connector, older)]
+            return [settled, *self._tidy(settled)]
+        own = [e for e in entries if _same_limit(e, entry)]
+        older = [e for e in own if e.token < token and e.stack_level <= entry.stack_level]
+        newer = [e for e in own if e.token > token]
+        repeats = itertools.takewhile(lambda e: _repeats(e, settled), newer)
+        return [settled, *self._change(entry.connector, [*older, *repeats])]
+
+    def _tidy(self, settled: Entry) -> list[Entry]:
+        key = settled.connector
+        own = [e for e in self._entries[key] if _same_limit(e, settled) and e.state in UNCERTAIN]
+        needless = _needless(own)
+        changed = self._change(key, needless)
+        left = [e for e in own if e not in needless]
+        if len(left) > UNCERTAIN_KEPT:
+            least = _least(left)
+            older, newer, *_ = (e for e in left if e is not least)
+            both = _merged(older, newer)
+            entries = self._entries[key]
+            entries[entries.index(newer)] = both
+            changed += [both, *self._change(key, [older])]
+        return changed
 
     def end_session(self, key: ConnectorKey, session_id: str) -> list[Entry]:
-        """The session is over: its limits went with it (OCPP 1.6 §3.13.1 TxProfile)."""
-        return self._change(key, [e for e in self._entries[key] if e.session_id == session_id])
+        """The session is over: its limits went with it (OCPP 1.6 §3.13.1 TxProfile).
+
+        One that may still be on the wire stays until it is settled, and must be ended then.
+        """
+        return self._change(
+            key,
+            [
+                e
+                for e in self._entries[key]
+                if e.session_id == session_id and e.state is not EntryState.SENT
+            ],
+        )
 
     def doubt(self, charger_id: str) -> list[Entry]:
         """The charger rebooted: it may have forgotten any of its limits, so none is confirmed."""
+        self._memo.clear()
         doubted: list[Entry] = []
         for key, entries in self._entries.items():
             if key.charger_id != charger_id:
@@ -200,14 +353,91 @@ class Ledger:
                     doubted.append(entries[index])
         return doubted
 
-    def _change(
-        self, key: ConnectorKey, superseded: list[Entry], add: Entry | None = None
-    ) -> list[Entry]:
+    def expire(self, now: float) -> list[Entry]:
+        """Leases that have run out by `now` count at what follows them, until a later one does.
+
+        They are not over with that: what follows stays in force whatever becomes of the fallback.
+        """
+        changed: list[Entry] = []
+        for entries in self._entries.values():
+            for index, entry in enumerate(entries):
+                if entry.counts_until is not None and entry.counts_until <= now:
+                    self._memo.clear()
+                    limit = Limit(entry.after_w, LimitSource.FALLBACK)
+                    entries[index] = replace(entry, limit=limit, counts_until=None)
+                    changed.append(entries[index])
+        return changed
+
+    def distrust(self, charger_id: str) -> list[Entry]:
+        """The charger will not keep to the end of its limits: they count until later ones do."""
+        changed: list[Entry] = []
+        for key, entries in self._entries.items():
+            for index, entry in enumerate(entries):
+                if key.charger_id == charger_id and entry.counts_until is not None:
+                    entries[index] = replace(entry, counts_until=None)
+                    changed.append(entries[index])
+        return changed
+
+    def suspect(self, key: ConnectorKey, watts: int | None) -> None:
+        """The connector draws, or may draw, this much whatever it was told; None: no longer."""
+        if watts is None:
+            self._suspected_w.pop(key, None)
+        elif key in self._connectors:
+            self._suspected_w[key] = watts
+
+    def _change(self, key: ConnectorKey, superseded: list[Entry]) -> list[Entry]:
+        self._memo.clear()
         gone = {e.token for e in superseded}
-        kept = [e for e in self._entries[key] if e.token not in gone]
-        self._entries[key] = [*kept, add] if add is not None else kept
+        self._entries[key] = [e for e in self._entries[key] if e.token not in gone]
         return [replace(e, state=EntryState.SUPERSEDED) for e in superseded]
 
 
 def _same_limit(one: Entry, other: Entry) -> bool:
     return one.scope is other.scope and one.session_id == other.session_id
+
+
+def _needless(uncertain: list[Entry]) -> list[Entry]:
+    """The uncertain entries of one scope and session that a newer one makes needless.
+
+    A newer one that counts as much for as long does; an older one does not, as a late confirmation
+    between the two would free it. The smallest value stays, which is the least case.
+    """
+    least = _least(uncertain)
+    return [
+        entry
+        for entry in uncertain
+        if entry is not least
+        and any(other.token > entry.token and _covers(other, entry) for other in uncertain)
+    ]
+
+
+def _least(uncertain: list[Entry]) -> Entry:
+    """The smallest, the newest of several: it may be the one in force."""
+    return min(reversed(uncertain), key=lambda e: e.limit.value_w)
+
+
+def _repeats(uncertain: Entry, confirmed: Entry) -> bool:
+    return uncertain.state in UNCERTAIN and _extent(uncertain) == _extent(confirmed)
+
+
+def _covers(one: Entry, other: Entry) -> bool:
+    return all(a >= b for a, b in zip(_extent(one), _extent(other), strict=True))
+
+
+def _extent(entry: Entry) -> tuple[float, int, int, int]:
+    until = NEVER if entry.counts_until is None else entry.counts_until
+    return until, entry.limit.value_w, entry.after_w, entry.stack_level
+
+
+def _merged(older: Entry, newer: Entry) -> Entry:
+    """One entry that counts at least as much, and as long, as both."""
+    until = None
+    if older.counts_until is not None and newer.counts_until is not None:
+        until = max(older.counts_until, newer.counts_until)
+    return replace(
+        newer,
+        limit=replace(newer.limit, value_w=max(older.limit.value_w, newer.limit.value_w)),
+        counts_until=until,
+        after_w=max(older.after_w, newer.after_w),
+        stack_level=max(older.stack_level, newer.stack_level),
+    )

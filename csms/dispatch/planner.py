@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from csms.dispatch.commands import Scope
-from csms.dispatch.ledger import EntryState, Ledger
+from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.dispatch.policy import DispatchPolicy
-from csms.station.model import ConnectorKey, Limit
+from csms.station.model import ConnectorKey, Limit, LimitSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Wish:
     """A limit that should be in force.
 
     `again` asks for it even when it is confirmed (after a reconnect or a reboot, when the charger
-    may have forgotten it).
+    may have forgotten it). `lease`: it is to end by itself unless it is renewed.
     """
 
     connector: ConnectorKey
@@ -25,6 +25,7 @@ class Wish:
     session_id: str | None = None
     transaction_id: int | None = None
     again: bool = False
+    lease: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,19 @@ class _Room:
         }
         self._grid_w = station.available_w - ledger.total_w()
 
-    def above(self, key: ConnectorKey) -> int:
-        """Watts that may be added at this connector; negative when a node is overcommitted."""
+    def above(self, key: ConnectorKey) -> tuple[int, LimitSource]:
+        """Watts that may be added at this connector, and the node that binds.
+
+        Negative when a node is overcommitted.
+        """
         feeder = self._feeder_of[key.charger_id]
-        rooms = [self._charger_w[key.charger_id], self._grid_w]
+        rooms = [
+            (self._charger_w[key.charger_id], LimitSource.CHARGER),
+            (self._grid_w, LimitSource.GRID),
+        ]
         if feeder is not None:
-            rooms.append(self._feeder_w[feeder])
-        return min(rooms)
+            rooms.append((self._feeder_w[feeder], LimitSource.FEEDER))
+        return min(rooms, key=lambda room: room[0])
 
     def take(self, key: ConnectorKey, watts: int) -> None:
         feeder = self._feeder_of[key.charger_id]
@@ -80,6 +87,8 @@ def plan(
     held: Callable[[Wish], bool],
     lowers_outstanding: bool,
     policy: DispatchPolicy,
+    now: float,
+    raises: bool = True,
 ) -> Plan:
     """Sort the wishes into those that may be sent now and those that must wait.
 
@@ -89,29 +98,36 @@ def plan(
     into room that confirmed lowers have left at every node above it, smallest counted value first.
     While lowers are outstanding a raise waits to fit as a whole; when there are none it takes the
     room there is. `busy` connectors have an answer outstanding; `held` wishes wait for their retry.
+    A limit in force is sent again at half its life, so that its lease does not run out. With
+    `raises` False every raise waits.
     """
     lowers: list[Wish] = []
-    raises: list[Wish] = []
+    higher: list[Wish] = []
     waiting: list[Wish] = []
     taken = set(busy)
     room = _Room(ledger)
     for wish in wishes:
-        if not _unsettled(ledger, wish):
+        if not _unsettled(ledger, wish, policy, now):
             continue
         if wish.connector in taken or held(wish):
             waiting.append(wish)
             continue
         taken.add(wish.connector)
         if wish.limit.value_w > ledger.worst_case_w(wish.connector):
-            raises.append(wish)
+            higher.append(wish)
         else:
-            lowers.append(_lowest(ledger, wish) if room.above(wish.connector) < 0 else wish)
+            above_w, source = room.above(wish.connector)
+            lower = _lowest(ledger, wish, source, now) if above_w < 0 else wish
+            # Cut down to what is confirmed already, it would be sent again and again.
+            (lowers if _unsettled(ledger, lower, policy, now) else waiting).append(lower)
     outstanding = lowers_outstanding or any(_lowers(ledger, wish) for wish in lowers)
-    sent, left = _fit(ledger, room, raises, whole=outstanding, policy=policy)
+    if not raises:
+        return Plan(tuple(lowers), tuple(waiting + higher))
+    sent, left = _fit(ledger, room, higher, whole=outstanding, policy=policy)
     return Plan(tuple(lowers + sent), tuple(waiting + left))
 
 
-def _unsettled(ledger: Ledger, wish: Wish) -> bool:
+def _unsettled(ledger: Ledger, wish: Wish, policy: DispatchPolicy, now: float) -> bool:
     newest = ledger.newest(wish.connector, wish.scope, wish.session_id)
     if newest is None:
         # A session needs no limit of its own while the confirmed fallback says the same.
@@ -119,24 +135,33 @@ def _unsettled(ledger: Ledger, wish: Wish) -> bool:
         return (
             wish.scope is Scope.DEFAULT
             or fallback is None
+            or fallback.state is not EntryState.CONFIRMED
             or fallback.limit.value_w != wish.limit.value_w
         )
     return (
         wish.again
         or newest.state is not EntryState.CONFIRMED
         or newest.limit.value_w != wish.limit.value_w
+        or _due(newest, policy, now)
     )
+
+
+def _due(entry: Entry, policy: DispatchPolicy, now: float) -> bool:
+    ends_at = entry.limit.expires_at
+    return ends_at is not None and now >= policy.renew_at(entry.sent_at, ends_at)
 
 
 def _lowers(ledger: Ledger, wish: Wish) -> bool:
     return wish.limit.value_w < ledger.worst_case_w(wish.connector)
 
 
-def _lowest(ledger: Ledger, wish: Wish) -> Wish:
-    if wish.scope is Scope.DEFAULT:
-        return wish
-    value_w = min(wish.limit.value_w, ledger.least_w(wish.connector, wish.session_id))
-    return replace(wish, limit=replace(wish.limit, value_w=value_w))
+def _lowest(ledger: Ledger, wish: Wish, source: LimitSource, now: float) -> Wish:
+    least_w = ledger.least_w(wish.connector, wish.session_id, now)
+    return wish if wish.limit.value_w <= least_w else _cut(wish, least_w, source)
+
+
+def _cut(wish: Wish, value_w: int, source: LimitSource) -> Wish:
+    return replace(wish, limit=replace(wish.limit, value_w=value_w, source=source))
 
 
 def _fit(
@@ -148,12 +173,13 @@ def _fit(
     for wish in sorted(raises, key=lambda w: ledger.worst_case_w(w.connector)):
         key = wish.connector
         counted_w = ledger.worst_case_w(key)
-        step_w = min(wish.limit.value_w - counted_w, max(0, room.above(key)))
+        above_w, source = room.above(key)
+        step_w = min(wish.limit.value_w - counted_w, max(0, above_w))
         value_w = counted_w + step_w
         if value_w < wish.limit.value_w:
             left.append(wish)
             if whole or step_w < policy.dead_band(counted_w) or value_w < minimum_w[key]:
                 continue
         room.take(key, step_w)
-        sent.append(replace(wish, limit=replace(wish.limit, value_w=value_w)))
+        sent.append(wish if value_w == wish.limit.value_w else _cut(wish, value_w, source))
     return sent, left

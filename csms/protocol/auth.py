@@ -13,14 +13,10 @@ from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
 from csms.ports import Gate
+from csms.station.document import is_identity
 
 SUBPROTOCOL = "ocpp1.6"
 
-# The characters of an OCPP 2.0.1 identifierString, so that a charger keeps its name when it is
-# upgraded, and single inner spaces, because OCPP-J 1.6 §3.1.1 gives "RDAM 123" as its example.
-# Nothing in it needs escaping in a log line; quotes, slashes, "#", controls and non-ASCII are out.
-_IDENTITY = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+(?: [A-Za-z0-9*\-_=:+|@.]+)*")
-_LONGEST_IDENTITY = 48
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _AUTHORITY = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 
@@ -61,9 +57,7 @@ def identity_of(target: str) -> str | None:
     if _BROKEN_ESCAPE.search(segment):
         return None
     name = unquote_to_bytes(segment).decode("ascii", "replace")
-    if len(name) > _LONGEST_IDENTITY or not _IDENTITY.fullmatch(name) or not name.strip("."):
-        return None
-    return name
+    return name if is_identity(name) else None
 
 
 def offers_of(headers: Iterable[str]) -> list[str]:

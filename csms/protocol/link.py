@@ -52,7 +52,7 @@ class OcppLink:
     """`csms.ports.ChargerLink` over OCPP 1.6J connections.
 
     `connections` gives a charger's live connection or None. No method raises: a request that cannot
-    be put into a valid message is answered INVALID and not sent.
+    be put into a valid message is answered NOT_SENT.
     """
 
     def __init__(
@@ -60,13 +60,10 @@ class OcppLink:
         connections: Callable[[str], Caller | None],
         late: LateAnswers,
         clock: Clock,
-        *,
-        session_stack_level: int = smart_charging.SESSION_STACK_LEVEL,
     ) -> None:
         self._connections = connections
         self._late = late
         self._clock = clock
-        self._session_stack_level = session_stack_level
 
     def is_connected(self, charger_id: str) -> bool:
         """Whether the charger has a live, proven socket."""
@@ -81,9 +78,7 @@ class OcppLink:
     async def set_limit(self, command: SetLimit) -> Answer:
         """SetChargingProfile (OCPP 1.6 §5.16). A late answer goes to `LateAnswers`."""
         try:
-            payload = smart_charging.set_charging_profile(
-                command, self._clock.now(), session_stack_level=self._session_stack_level
-            )
+            payload = smart_charging.set_charging_profile(command, self._clock.now())
         except ProtocolError as error:
             return _not_sent(error)
 
@@ -152,13 +147,13 @@ class OcppLink:
             return _not_sent(error)
         connection = self._connections(charger_id)
         if connection is None:
-            return Answer(Outcome.DISCONNECTED, "not connected")
+            return Answer(Outcome.NOT_SENT, "not connected")
         reply = await connection.call(action, payload, priority=priority, on_late=on_late)
         return _read(action, reply, asked)
 
 
 def _not_sent(error: ProtocolError) -> Answer:
-    return Answer(Outcome.INVALID, f"not sent: {error}")
+    return Answer(Outcome.NOT_SENT, f"not sent: {error}")
 
 
 def _read(action: str, reply: Reply, asked: Sequence[str] = ()) -> Answer:
@@ -168,10 +163,11 @@ def _read(action: str, reply: Reply, asked: Sequence[str] = ()) -> Answer:
             return answers.result(action, payload, asked)
         case CallError(code, description):
             return answers.error(code, description)
-        case TimedOut(sent):
-            return Answer(Outcome.TIMEOUT, "no answer in time" if sent else "never sent: timed out")
-        case Disconnected(sent):
-            return Answer(
-                Outcome.DISCONNECTED,
-                "connection lost before the answer" if sent else "never sent: connection lost",
-            )
+        case TimedOut(sent=True):
+            return Answer(Outcome.TIMEOUT, "no answer in time")
+        case TimedOut():
+            return Answer(Outcome.NOT_SENT, "timed out before it was sent")
+        case Disconnected(sent=True):
+            return Answer(Outcome.DISCONNECTED, "connection lost before the answer")
+        case Disconnected():
+            return Answer(Outcome.NOT_SENT, "connection lost before it was sent")

@@ -1,20 +1,17 @@
 """The WebSocket server chargers dial (OCPP-J 1.6 §3).
 
-A handshake is decided on before the upgrade (`auth`); a socket is bounded (`wire`); a connection
-serves it (`connection`); the registry says which connection is the charger.
+A handshake is decided on before the upgrade (`auth`); a socket is bounded (`wire`); from then on
+the switchboard has it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import uuid
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -24,16 +21,12 @@ from websockets.typing import Subprotocol
 from csms.ports import Clock, FrameLog, Gate, Recorder
 from csms.protocol import auth
 from csms.protocol.auth import Refusal, Visitor
-from csms.protocol.connection import Connection, ConnectionSettings, Surroundings
+from csms.protocol.connection import Connection, ConnectionSettings
 from csms.protocol.framing import printable
-from csms.protocol.registry import Registry
-from csms.protocol.rpc import ReplyCache
+from csms.protocol.switchboard import ServeAction, Switchboard, SwitchboardSettings
 from csms.protocol.wire import ChargerSocket, OpenSockets, WireLimits
 
 log = structlog.get_logger(__name__)
-
-ServeAction = Callable[[Recorder, str, str, Any], Awaitable[dict[str, Any]]]
-"""Serves one request: recorder, charger id, action, payload to the payload of the answer."""
 
 CLOSE_PROTOCOL = 1002
 CLOSE_RESTART = 1012
@@ -75,16 +68,20 @@ class OcppServer:
         serve_action: ServeAction,
     ) -> None:
         self._settings = settings
-        self._connection_settings = replace(
-            settings.connection, max_frame_chars=settings.max_frame_bytes
-        )
         self._clock = clock
         self._gate = gate
-        self._recorder = recorder
-        self._frames = frames
-        self._serve_action = serve_action
-        self._registry: Registry[Connection] = Registry(recorder.record, clock)
-        self._caches: OrderedDict[str, ReplyCache] = OrderedDict()
+        self._switchboard = Switchboard(
+            SwitchboardSettings(
+                connection=replace(settings.connection, max_frame_chars=settings.max_frame_bytes),
+                rival_ping_s=settings.rival_ping_s,
+                caches_kept=2 * settings.max_connections,
+            ),
+            clock=clock,
+            gate=gate,
+            recorder=recorder,
+            frames=frames,
+            serve_action=serve_action,
+        )
         self._sockets = OpenSockets(settings.max_connections + settings.max_opening)
         self._connections = 0
         self._listener: Server | None = None
@@ -101,8 +98,7 @@ class OcppServer:
 
     def connection(self, charger_id: str) -> Connection | None:
         """The charger's live, proven connection; None when there is none that can be used."""
-        connection = self._registry.live(charger_id)
-        return connection if connection is not None and connection.usable else None
+        return self._switchboard.connection(charger_id)
 
     async def start(self) -> None:
         """Listen. Raises OSError when the address cannot be used."""
@@ -197,7 +193,7 @@ class OcppServer:
             log.info("no_subprotocol_offered", charger_id=visitor.charger_id)
         self._connections += 1
         try:
-            await self._serve(socket, visitor.charger_id)
+            await self._switchboard.serve(socket, visitor.charger_id)
         finally:
             self._connections -= 1
 
@@ -205,63 +201,6 @@ class OcppServer:
         if visitor.offered:
             return visitor.subprotocol is not None
         return self._settings.accept_missing_subprotocol
-
-    async def _serve(self, socket: ChargerSocket, charger_id: str) -> None:
-        connection = Connection(
-            charger_id,
-            socket,
-            self._surroundings(charger_id),
-            cache=self._cache(charger_id),
-            settings=self._connection_settings,
-        )
-        rival = self._registry.arrived(connection)
-        async with asyncio.TaskGroup() as tasks:
-            claim = tasks.create_task(self._claim(connection, rival))
-            try:
-                await connection.run()
-            finally:
-                self._registry.left(connection)
-                claim.cancel()
-
-    async def _claim(self, connection: Connection, rival: Connection | None) -> None:
-        """Make a connection the live one without a request of its own to prove it.
-
-        That is: when there is no other after a while (a charger that reconnects need not send
-        anything, OCPP-J 1.6 §5.4), or when the live one does not answer a ping.
-        """
-        if rival is None:
-            await asyncio.sleep(self._settings.connection.no_boot_wait_s)
-            if self._registry.live(connection.charger_id) is None:
-                self._registry.promote(connection, "no other connection")
-            return
-        asked_at = self._clock.monotonic()
-        rival.ping()
-        await asyncio.sleep(self._settings.rival_ping_s)
-        still_live = self._registry.live(connection.charger_id) is rival
-        if still_live and rival.heard_at <= asked_at:
-            self._registry.promote(connection, "the old connection is silent")
-
-    def _surroundings(self, charger_id: str) -> Surroundings:
-        async def handle(action: str, payload: Any) -> dict[str, Any]:
-            return await self._serve_action(self._recorder, charger_id, action, payload)
-
-        return Surroundings(
-            handle=handle,
-            registered=functools.partial(self._gate.registered, charger_id),
-            on_first_call=functools.partial(self._registry.promote, why="it sent a request"),
-            on_end=self._registry.left,
-            clock=self._clock,
-            frames=self._frames,
-            new_id=lambda: str(uuid.uuid4()),
-        )
-
-    def _cache(self, charger_id: str) -> ReplyCache:
-        """The charger's answers, kept across its sockets; of the chargers seen last."""
-        cache = self._caches.setdefault(charger_id, ReplyCache())
-        self._caches.move_to_end(charger_id)
-        if len(self._caches) > 2 * self._settings.max_connections:
-            self._caches.popitem(last=False)
-        return cache
 
 
 FULL = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n")

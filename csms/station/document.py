@@ -6,16 +6,17 @@
                   {"id": "CP002", "maxPower": 44, "type": "AC", "fallback": 4.2,
                    "connectors": [{"id": 1, "maxPower": 22},
                                   {"id": 2, "maxPower": 7.4, "phases": 1}]}],
-     "battery": {"initialCapacity": 200, "power": 100}}
+     "battery": {"initialCapacity": 200, "power": 100},
+     "gridLimitSource": {"failsafe": 50, "timeoutS": 120, "required": true}}
 
-`parse_station` judges the form, `feasibility` whether the station can hold, `changes_in_use`
-whether a running station may become another one.
+`parse_station` judges the form; whether the station can hold is asked of
+`csms.station.feasibility`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,10 +26,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
 from csms.errors import ConfigError
+from csms.station import grid
 from csms.station.model import (
     Battery,
     Charger,
@@ -36,9 +39,12 @@ from csms.station.model import (
     ConnectorKey,
     CurrentType,
     Feeder,
+    GridSource,
     RateUnit,
     Station,
+    Told,
 )
+from csms.station.problems import problems_of, shown
 from csms.station.units import kw_to_w, kwh_to_wh, w_to_kw, wh_to_kwh
 
 MAX_POWER_KW = 100_000
@@ -46,39 +52,15 @@ MAX_ENERGY_KWH = 1_000_000
 MAX_CONNECTORS = 64
 MAX_CHARGERS = 1_000
 AC_MINIMUM_A = 6  # IEC 61851-1 Annex A: an AC vehicle cannot be told to take less.
-SHOWN_CHARACTERS = 60
-
-
-def shown(value: object) -> str:
-    """A value as it may stand in a message: escaped, and cut when it is long."""
-    try:
-        text = ascii(value)
-    except (RecursionError, ValueError):  # ints of thousands of digits, objects nested very deep
-        return f"<{type(value).__name__}>"
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-
-
-def problems_of(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Pydantic's errors as (dotted path, text that names the value), in their order."""
-    return [(".".join(str(part) for part in e["loc"]), _problem(e)) for e in errors]
-
-
-def _problem(error: Mapping[str, Any]) -> str:
-    if error["type"] == "missing":
-        return "is missing"
-    if error["type"] == "extra_forbidden":
-        return f"is not a known key (value {shown(error['input'])})"
-    text = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:  # about the whole: the text says which values
-        return text
-    return f"{text} (got {shown(error['input'])})"
+YES = "yes"
+NO = "no"
 
 
 # ------------------------------------------------------------------------------ the form
 
 
 def _one_to_n(connectors: list[ConnectorDocument]) -> list[ConnectorDocument]:
-    # OCPP 1.6 §3.15: connectors count from 1 and no number may be skipped. A connector left out
+    # OCPP 1.6 §3.8: connectors count from 1 and no number may be skipped. A connector left out
     # here would charge without a limit.
     numbers = sorted(c.id for c in connectors)
     if numbers != list(range(1, len(numbers) + 1)):
@@ -91,6 +73,8 @@ def _one_to_n(connectors: list[ConnectorDocument]) -> list[ConnectorDocument]:
 def _expand(connectors: object) -> object:
     # The short form: a number of equal connectors.
     if isinstance(connectors, list):
+        if not connectors:
+            raise ValueError("must have at least one connector")
         return connectors
     if isinstance(connectors, bool) or not isinstance(connectors, int):
         raise ValueError("must be a whole number or a list of connectors")  # noqa: TRY004
@@ -99,21 +83,39 @@ def _expand(connectors: object) -> object:
     return [{"id": number} for number in range(1, connectors + 1)]
 
 
+# The characters of an OCPP 2.0.1 identifierString, so that a charger keeps its name when it is
+# upgraded, and single inner spaces, because OCPP-J 1.6 §3.1.1 gives "RDAM 123" as its example.
+# Nothing in it needs escaping in a log line; quotes, slashes, "#", controls and non-ASCII are out.
+_IDENTITY = r"[A-Za-z0-9*\-_=:+|@.]+(?: [A-Za-z0-9*\-_=:+|@.]+)*"
+_IDENTITY_CHARACTERS = 48
+
+
+def is_identity(name: str) -> bool:
+    """Whether a charger may be called so, in a station's document and when it connects."""
+    return (
+        len(name) <= _IDENTITY_CHARACTERS
+        and re.fullmatch(_IDENTITY, name) is not None
+        and not _only_dots(name)
+    )
+
+
+def _only_dots(name: str) -> bool:
+    return not name.strip(".")
+
+
 def _not_only_dots(name: str) -> str:
-    if not name.strip("."):
+    if _only_dots(name):
         raise ValueError("must be more than dots: it is a part of URLs")
     return name
 
 
-# What a charger may be called when it connects (csms.protocol.auth), so that every charger of a
-# station can.
 Identity = Annotated[
     str,
     Field(
         strict=True,
         min_length=1,
-        max_length=48,
-        pattern=r"^[A-Za-z0-9*\-_=:+|@.]+(?: [A-Za-z0-9*\-_=:+|@.]+)*$",
+        max_length=_IDENTITY_CHARACTERS,
+        pattern=f"^{_IDENTITY}$",
         description="up to 48 of A-Z a-z 0-9 * - _ = : + | @ . with single spaces inside",
     ),
     AfterValidator(_not_only_dots),
@@ -130,6 +132,9 @@ Energy = Annotated[
     float,
     Field(strict=True, ge=0, le=MAX_ENERGY_KWH, allow_inf_nan=False, description="kWh"),
 ]
+Timeout = Annotated[
+    float, Field(strict=True, ge=1, le=86_400, allow_inf_nan=False, description="seconds")
+]
 Phases = Annotated[int, Field(strict=True, ge=1, le=3, description="number of phases")]
 Voltage = Annotated[int, Field(strict=True, ge=50, le=1_000, description="V, line to neutral")]
 Weight = Annotated[
@@ -138,6 +143,18 @@ Weight = Annotated[
         strict=True, ge=0.001, le=1_000, allow_inf_nan=False, description="share of scarce power"
     ),
 ]
+Step = Annotated[
+    float,
+    Field(
+        strict=True,
+        ge=0.1,
+        le=32,
+        multiple_of=0.1,
+        allow_inf_nan=False,
+        description="A per phase, in tenths",
+    ),
+]
+YesOrNo = Literal["yes", "no"]
 
 
 JSON_FORM = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
@@ -161,8 +178,48 @@ class ConnectorDocument(_Document):
     weight: Weight | None = None
 
 
+class CapabilitiesDocument(_Document):
+    """How a charger takes limits, as far as it should not be found out by trying."""
+
+    unit: Literal["W", "A"] | None = None
+    purpose: Literal["session", "default", "charger"] | None = None
+    stack_level: Annotated[int, Field(strict=True, ge=0, le=1_000)] | None = None
+    periods: Annotated[int, Field(strict=True, ge=1, le=2)] | None = None
+    lease: YesOrNo | None = None
+    at_zero: Literal["pause", "minimum", "stop"] | None = None
+    step_a: Step | None = None
+    survives_reconnect: YesOrNo | None = None
+    survives_reboot: YesOrNo | None = None
+
+    def told(self) -> Told:
+        """The same, without the unit, which is the charger's."""
+        return Told(
+            purpose=self.purpose,
+            stack_level=self.stack_level,
+            periods=self.periods,
+            lease=_yes(self.lease),
+            at_zero=self.at_zero,
+            step_a=self.step_a,
+            survives_reconnect=_yes(self.survives_reconnect),
+            survives_reboot=_yes(self.survives_reboot),
+        )
+
+
+def _yes(said: str | None) -> bool | None:
+    return None if said is None else said == YES
+
+
+def _one_unit(charger: ChargerDocument) -> ChargerDocument:
+    unit = None if charger.capabilities is None else charger.capabilities.unit
+    if unit is not None and "unit" in charger.model_fields_set and unit != charger.unit:
+        raise ValueError(f"unit is {shown(charger.unit)}, but capabilities.unit is {shown(unit)}")
+    return charger
+
+
 class ChargerDocument(_Document):
-    """One charger. Everything but `id`, `maxPower`, `feeder` and `unit` is said of each connector.
+    """One charger.
+
+    Everything but `id`, `maxPower`, `feeder`, `unit` and `capabilities` is said of each connector.
 
     `minPower` left out: 0 for DC, 6 A on every phase for AC. `unit` left out: W for DC, and for AC
     the charger is asked; null: it is asked.
@@ -184,6 +241,9 @@ class ChargerDocument(_Document):
     fallback: PowerOrZero = 0.0
     unit: Literal["W", "A"] | None = None
     weight: Weight = 1.0
+    capabilities: CapabilitiesDocument | None = None
+
+    _one_unit = model_validator(mode="after")(_one_unit)
 
 
 class FeederDocument(_Document):
@@ -200,6 +260,14 @@ class BatteryDocument(_Document):
     power: PowerOrZero
 
 
+class GridLimitSourceDocument(_Document):
+    """A source of grid limits at run time, and the limit that holds while it is lost."""
+
+    failsafe: PowerOrZero
+    timeout_s: Timeout = grid.TIMEOUT_S
+    required: Annotated[bool, Field(strict=True)] = False
+
+
 class StationDocument(_Document):
     """One site behind one grid connection. Powers in kW, energy in kWh."""
 
@@ -210,6 +278,7 @@ class StationDocument(_Document):
     static_load: PowerOrZero = 0.0
     reserve: PowerOrZero = 0.0
     battery: BatteryDocument | None = None
+    grid_limit_source: GridLimitSourceDocument | None = None
 
     def station(self) -> Station:
         """The station this document describes, in watts."""
@@ -223,12 +292,20 @@ class StationDocument(_Document):
             battery=None
             if self.battery is None
             else Battery(kwh_to_wh(self.battery.initial_capacity), kw_to_w(self.battery.power)),
+            grid_source=_grid_source(self.grid_limit_source),
         )
 
 
+def _grid_source(document: GridLimitSourceDocument | None) -> GridSource | None:
+    if document is None:
+        return None
+    return GridSource(kw_to_w(document.failsafe), document.timeout_s, document.required)
+
+
 def _charger(document: ChargerDocument) -> Charger:
-    unit: str | None = document.unit
-    if "unit" not in document.model_fields_set:
+    said = document.capabilities or CapabilitiesDocument()
+    unit: str | None = said.unit or document.unit
+    if unit is None and "unit" not in document.model_fields_set:
         unit = _default_unit(document.type)
     return Charger(
         charger_id=document.id,
@@ -238,6 +315,7 @@ def _charger(document: ChargerDocument) -> Charger:
         ),
         feeder_id=document.feeder,
         rate_unit=None if unit is None else RateUnit(unit),
+        capabilities=said.told(),
     )
 
 
@@ -273,13 +351,28 @@ def parse_station(document: Mapping[str, Any], origin: str) -> Station:
     """The station a JSON document describes.
 
     Raises `ConfigError` with every problem of the form. Whether the station can hold is
-    another question: `feasibility`.
+    another question: `csms.station.feasibility`.
     """
     try:
         return StationDocument.model_validate(document).station()
     except ValidationError as error:
-        problems = problems_of(error.errors(include_url=False, include_context=False))
-        raise ConfigError(origin, problems) from None
+        errors = error.errors(include_url=False, include_context=False)
+        raise ConfigError(origin, problems_of(errors, document, _keys_at)) from None
+
+
+def _keys_at(path: Sequence[int | str]) -> list[str]:
+    """The keys that may stand at this path of a station's document."""
+    models: dict[tuple[str, ...], type[_Document]] = {
+        (): StationDocument,
+        ("battery",): BatteryDocument,
+        ("feeders",): FeederDocument,
+        ("chargers",): ChargerDocument,
+        ("chargers", "capabilities"): CapabilitiesDocument,
+        ("chargers", "connectors"): ConnectorDocument,
+        ("gridLimitSource",): GridLimitSourceDocument,
+    }
+    model = models[tuple(part for part in path if isinstance(part, str))]
+    return [str(field.alias) for field in model.model_fields.values()]
 
 
 # ------------------------------------------------------------------------------ and back
@@ -305,6 +398,17 @@ def dump_station(station: Station) -> dict[str, Any]:
             "initialCapacity": wh_to_kwh(station.battery.energy_wh),
             "power": w_to_kw(station.battery.power_w),
         }
+    if station.grid_source is not None:
+        document["gridLimitSource"] = _dump_grid_source(station.grid_source)
+    return document
+
+
+def _dump_grid_source(source: GridSource) -> dict[str, Any]:
+    document: dict[str, Any] = {"failsafe": w_to_kw(source.failsafe_w)}
+    if source.timeout_s != grid.TIMEOUT_S:
+        document["timeoutS"] = source.timeout_s
+    if source.required:
+        document["required"] = True
     return document
 
 
@@ -327,6 +431,8 @@ def _dump_charger(charger: Charger) -> dict[str, Any]:
     unit = None if charger.rate_unit is None else charger.rate_unit.value
     if unit != _default_unit(document.get("type", CurrentType.DC.value)):
         document["unit"] = unit
+    if charger.capabilities != Told():
+        document["capabilities"] = _dump_told(charger.capabilities)
     own = [{k: v for k, v in s.items() if k not in common} for s in said]
     document["connectors"] = (
         len(own)
@@ -334,6 +440,23 @@ def _dump_charger(charger: Charger) -> dict[str, Any]:
         else [{"id": c.key.connector_id, **o} for c, o in zip(charger.connectors, own, strict=True)]
     )
     return document
+
+
+def _dump_told(told: Told) -> dict[str, Any]:
+    def word(yes: bool | None) -> str | None:
+        return None if yes is None else (YES if yes else NO)
+
+    values: dict[str, Any] = {
+        "purpose": told.purpose,
+        "stackLevel": told.stack_level,
+        "periods": told.periods,
+        "lease": word(told.lease),
+        "atZero": told.at_zero,
+        "stepA": told.step_a,
+        "survivesReconnect": word(told.survives_reconnect),
+        "survivesReboot": word(told.survives_reboot),
+    }
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _dump_connector(connector: Connector, charger: Charger) -> dict[str, Any]:
@@ -354,116 +477,3 @@ def _dump_connector(connector: Connector, charger: Charger) -> dict[str, Any]:
         ("weight", connector.weight != 1.0, connector.weight),
     ]
     return {key: value for key, differs, value in rows if differs}
-
-
-# ------------------------------------------------------------------------------ can it hold?
-
-
-def feasibility(station: Station) -> list[str]:
-    """Every reason why this station cannot hold; empty when it can.
-
-    The fallbacks are what the connectors may draw when nobody speaks to their chargers, so their
-    sum must fit at every node of the tree (law 1).
-    """
-    return [
-        *_duplicates(station),
-        *_grid_reasons(station),
-        *_feeder_reasons(station),
-        *(reason for charger in station.chargers for reason in _charger_reasons(charger)),
-    ]
-
-
-def _duplicates(station: Station) -> Iterator[str]:
-    named: Sequence[tuple[str, Iterable[object]]] = (
-        ("feeder", (f.feeder_id for f in station.feeders)),
-        ("charger", (c.charger_id for c in station.chargers)),
-        ("connector", (c.key for charger in station.chargers for c in charger.connectors)),
-    )
-    for kind, ids in named:
-        for name, times in Counter(ids).items():
-            if times > 1:
-                yield f"{kind} {name} is there {times} times"
-
-
-def _grid_reasons(station: Station) -> Iterator[str]:
-    taken_w = station.static_load_w + station.reserve_w
-    if taken_w > station.grid_limit_w:
-        yield (
-            f"static load and reserve are {w_to_kw(taken_w)} kW, "
-            f"more than the grid limit of {w_to_kw(station.grid_limit_w)} kW"
-        )
-        return
-    fallback_w = sum(c.fallback_w for c in station.connectors())
-    if fallback_w > station.grid_limit_w - taken_w:
-        yield (
-            f"the fallbacks of all connectors sum to {w_to_kw(fallback_w)} kW, more than the "
-            f"{w_to_kw(station.grid_limit_w - taken_w)} kW the grid leaves "
-            "after static load and reserve"
-        )
-
-
-def _feeder_reasons(station: Station) -> Iterator[str]:
-    limits = {f.feeder_id: f.limit_w for f in station.feeders}
-    fallbacks: Counter[str] = Counter()
-    for charger in station.chargers:
-        if charger.feeder_id is None:
-            continue
-        if charger.feeder_id not in limits:
-            yield f"charger {charger.charger_id} is on the unknown feeder {charger.feeder_id}"
-            continue
-        fallbacks[charger.feeder_id] += sum(c.fallback_w for c in charger.connectors)
-    for feeder_id, fallback_w in fallbacks.items():
-        if fallback_w > limits[feeder_id]:
-            yield (
-                f"the fallbacks on feeder {feeder_id} sum to {w_to_kw(fallback_w)} kW, "
-                f"more than its {w_to_kw(limits[feeder_id])} kW"
-            )
-
-
-def _charger_reasons(charger: Charger) -> Iterator[str]:
-    fallback_w = sum(c.fallback_w for c in charger.connectors)
-    if fallback_w > charger.max_power_w:
-        yield (
-            f"the fallbacks of charger {charger.charger_id} sum to {w_to_kw(fallback_w)} kW, "
-            f"more than its {w_to_kw(charger.max_power_w)} kW"
-        )
-    for connector in charger.connectors:
-        if connector.max_power_w > charger.max_power_w:
-            yield (
-                f"connector {connector.key} may take {w_to_kw(connector.max_power_w)} kW, "
-                f"more than its charger's {w_to_kw(charger.max_power_w)} kW"
-            )
-        for name, value_w in (
-            ("fallback", connector.fallback_w),
-            ("minimum", connector.minimum_w),
-        ):
-            if value_w > connector.max_power_w:
-                yield (
-                    f"connector {connector.key} has a {name} of {w_to_kw(value_w)} kW, "
-                    f"more than its {w_to_kw(connector.max_power_w)} kW"
-                )
-
-
-def changes_in_use(old: Station, in_use: Collection[ConnectorKey], new: Station) -> list[str]:
-    """Every reason why `old` may not become `new` while the connectors `in_use` have sessions."""
-    before = {c.key: c for c in old.connectors()}
-    after = {c.key: c for c in new.connectors()}
-    reasons: list[str] = []
-    for key in sorted(in_use):
-        charger = new.charger(key.charger_id)
-        if charger is None:
-            reasons.append(f"charger {key.charger_id} is removed, but {key} is in use")
-        elif key not in after:
-            reasons.append(f"connector {key} is removed, but it is in use")
-        elif key in before and _electrics(before[key], old) != _electrics(after[key], new):
-            # A limit given out in amperes would mean other watts than the ledger counts.
-            reasons.append(f"connector {key} changes type, phases, voltage or unit while in use")
-    return reasons
-
-
-def _electrics(
-    connector: Connector, station: Station
-) -> tuple[CurrentType, int, int, RateUnit | None]:
-    charger = station.charger(connector.key.charger_id)
-    unit = None if charger is None else charger.rate_unit
-    return connector.current_type, connector.phases, connector.voltage_v, unit

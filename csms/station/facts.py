@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey
 from csms.station.state import ConnectorStatus
 
@@ -52,7 +53,7 @@ class ConnectorStatusReported:
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
-    """A session is durable in the journal. `vehicle_max_w` None when nobody declared it."""
+    """A session is durable in the store. `vehicle_max_w` None when nobody declared it."""
 
     at: float
     session_id: str
@@ -66,7 +67,7 @@ class SessionStarted:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """A session's end is durable in the journal."""
+    """A session's end is durable in the store."""
 
     at: float
     session_id: str
@@ -81,7 +82,8 @@ class MeterSample:
 
     `power_w` active import, summed over phases; `energy_wh` active import register; `current_a`
     the largest phase current; `offered_w` what the charger says it offers; `measured_at` the
-    charger's own time. `transaction_id` as sent, for attribution only.
+    charger's own time. `transaction_id` as sent, for attribution only. `context` is the standard's
+    ReadingContext (§7.31): what was taken at a transaction's boundary is of then, not of now.
     """
 
     connector: ConnectorKey
@@ -99,11 +101,11 @@ class MeterSample:
 
 @dataclass(frozen=True, slots=True)
 class VehicleMaximumDeclared:
-    """Somebody said what the vehicle can take."""
+    """Somebody said what the vehicle can take, or with None took it back."""
 
     connector: ConnectorKey
     at: float
-    vehicle_max_w: int
+    vehicle_max_w: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,44 @@ class LimitConfirmed:
     limit_w: int
 
 
-Fact = (
+@dataclass(frozen=True, slots=True)
+class GridLimitGiven:
+    """A grid limit was given at run time. `heartbeat_s`: how often its source will be heard from.
+
+    `valid_until` None when the limit holds until another one comes.
+    """
+
+    at: float
+    limit_w: int
+    valid_until: float | None = None
+    heartbeat_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GridHeartbeat:
+    """The source of grid limits is alive."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class GridScheduleGiven:
+    """Grid limits were scheduled, in place of those scheduled before. In order of their start."""
+
+    at: float
+    steps: tuple[GridStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GridLimitWithdrawn:
+    """What was said of the grid limit at run time is no more."""
+
+    at: float
+
+
+GridFact = GridLimitGiven | GridHeartbeat | GridScheduleGiven | GridLimitWithdrawn
+
+ChargerFact = (
     ChargerConnected
     | ChargerDisconnected
     | ChargerBooted
@@ -127,3 +166,4 @@ Fact = (
     | VehicleMaximumDeclared
     | LimitConfirmed
 )
+Fact = ChargerFact | GridFact

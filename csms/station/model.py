@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class ConnectorKey(NamedTuple):
-    """One connector of one charger. `connector_id` counts from 1, as in OCPP 1.6 §3.15."""
+    """One connector of one charger. `connector_id` counts from 1, as in OCPP 1.6 §3.8."""
 
     charger_id: str
     connector_id: int
@@ -45,6 +45,7 @@ class LimitSource(StrEnum):
     VEHICLE = "vehicle"
     DEMAND = "demand"
     FALLBACK = "fallback"
+    UNCERTAIN = "uncertain"
     MINIMUM = "minimum"
 
 
@@ -76,6 +77,26 @@ class Connector:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What the operator says of how a charger takes limits; None: csms finds out.
+
+    `purpose` ("session", "default", "charger"), `stack_level` and `periods` say how the limit of a
+    session is written, `at_zero` ("pause", "minimum", "stop") what the charger does with a limit of
+    0, `step_a` its step in amperes per phase, `lease` whether its limits end by themselves, and
+    `survives_reconnect` and `survives_reboot` whether it keeps them.
+    """
+
+    purpose: str | None = None
+    stack_level: int | None = None
+    periods: int | None = None
+    lease: bool | None = None
+    at_zero: str | None = None
+    step_a: float | None = None
+    survives_reconnect: bool | None = None
+    survives_reboot: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Charger:
     """One charge point. `rate_unit` None means: ask the charger what it takes."""
 
@@ -84,6 +105,7 @@ class Charger:
     connectors: tuple[Connector, ...]
     feeder_id: str | None = None
     rate_unit: RateUnit | None = None
+    capabilities: Told = Told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +125,19 @@ class Battery:
 
 
 @dataclass(frozen=True, slots=True)
+class GridSource:
+    """A source of grid limits at run time, such as the grid operator's control box.
+
+    `failsafe_w` is the grid limit while the source is lost: silent for `timeout_s`. One that is
+    `required` counts as lost until it is heard; any other is missed only once it has been heard.
+    """
+
+    failsafe_w: int
+    timeout_s: float = 120.0
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Station:
     """One site behind one grid connection."""
 
@@ -113,6 +148,7 @@ class Station:
     static_load_w: int = 0
     reserve_w: int = 0
     battery: Battery | None = None
+    grid_source: GridSource | None = None
 
     @property
     def available_w(self) -> int:
@@ -123,6 +159,13 @@ class Station:
         """Every connector of the station, in the order of the configuration."""
         for charger in self.chargers:
             yield from charger.connectors
+
+    def connector(self, key: ConnectorKey) -> Connector:
+        """The connector of this key. Raises KeyError."""
+        for connector in self.connectors():
+            if connector.key == key:
+                return connector
+        raise KeyError(key)
 
     def charger(self, charger_id: str) -> Charger | None:
         """The charger of this id, or None."""

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from csms.station import grid
 from csms.station.model import ConnectorKey, Station
 
 READINGS_KEPT = 64
@@ -32,10 +33,15 @@ class ConnectorStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A power reading of a session, at the time it was received."""
+    """A power reading, at the time it was received.
+
+    `measured_at` is the charger's own time for it, None when it gave none: what lay in a queue is
+    told by it from what is true now.
+    """
 
     at: float
     power_w: int
+    measured_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +87,25 @@ class Session:
 
 @dataclass(slots=True)
 class ConnectorState:
-    """One connector: the last status it reported and the session on it, if any."""
+    """One connector: the last status it reported and the session on it, if any.
+
+    `reading` is the newest power measured there and `offered` the newest power the charger says it
+    offers, with or without a session. `changed_at` is when a session last began or ended here, and
+    `ended_transaction_id` which transaction ended here last: None when none has.
+    """
 
     status: ConnectorStatus = ConnectorStatus.UNKNOWN
     error_code: str = "NoError"
     session: Session | None = None
+    reading: Reading | None = None
+    offered: Reading | None = None
+    changed_at: float | None = None
+    ended_transaction_id: int | None = None
+
+    @property
+    def offered_w(self) -> int | None:
+        """What the charger last said it offers, or None when it never said."""
+        return None if self.offered is None else self.offered.power_w
 
 
 @dataclass(slots=True)
@@ -99,14 +119,24 @@ class ChargerState:
     serial: str = ""
     firmware: str = ""
 
+    def introduce(self, vendor: str, model: str, serial: str, firmware: str) -> None:
+        """The charger said who it is, now or before a restart of csms."""
+        self.vendor, self.model = vendor, model
+        self.serial, self.firmware = serial, firmware
+
 
 @dataclass(slots=True)
 class StationState:
-    """A station and everything true of it now."""
+    """A station and everything true of it now.
+
+    `station` is as configured: its grid limit is not the one in force (see `in_force`).
+    """
 
     station: Station
     chargers: dict[str, ChargerState] = field(default_factory=dict)
     connectors: dict[ConnectorKey, ConnectorState] = field(default_factory=dict)
+    grid: grid.GridState = field(default_factory=grid.GridState)
+    _in_force: tuple[Station, Station] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, station: Station) -> StationState:
@@ -116,6 +146,22 @@ class StationState:
             {c.charger_id: ChargerState() for c in station.chargers},
             {c.key: ConnectorState() for c in station.connectors()},
         )
+
+    def in_force(self, now: float) -> Station:
+        """The station with the grid limit in force at `now`.
+
+        The same object as long as neither the limit nor the station changes.
+        """
+        limit_w = grid.grid_limit(self.station, self.grid, now).limit_w
+        known = self._in_force
+        if known is None or known[0] is not self.station or known[1].grid_limit_w != limit_w:
+            known = (self.station, grid.in_force(self.station, self.grid, now))
+            self._in_force = known
+        return known[1]
+
+    def available_w(self, now: float) -> int:
+        """What all connectors together may draw at `now`, by the grid limit in force."""
+        return self.in_force(now).available_w
 
     def sessions(self) -> list[Session]:
         """Every running session, in the order of the configuration."""

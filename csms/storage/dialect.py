@@ -100,6 +100,11 @@ def reader_engine(url: URL, *, busy_timeout_s: float = 5.0) -> Engine:
     return engine.execution_options(postgresql_readonly=True)
 
 
+def lock_engine(url: URL) -> Engine:
+    """An engine for a connection that is kept open and in no transaction."""
+    return _engine(url).execution_options(isolation_level="AUTOCOMMIT")
+
+
 def _engine(url: URL) -> Engine:
     try:
         return create_engine(url, poolclass=NullPool)

@@ -96,6 +96,9 @@ def _row(station_id: str, entry: Entry) -> dict[str, object]:
         "sent_at": entry.sent_at,
         "settled_at": entry.settled_at,
         "session_id": entry.session_id,
+        "counts_until": entry.counts_until,
+        "after_w": entry.after_w,
+        "stack_level": entry.stack_level,
     }
 
 
@@ -109,4 +112,7 @@ def _entry(row: Row[Any]) -> Entry:
         sent_at=row.sent_at,
         settled_at=row.settled_at,
         session_id=row.session_id,
+        counts_until=row.counts_until,
+        after_w=row.after_w,
+        stack_level=row.stack_level,
     )

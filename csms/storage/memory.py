@@ -13,7 +13,7 @@ from typing import Any
 
 from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import StorageError
-from csms.ports import ChargerRecord, Frame, IdToken, StoredSession
+from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, StoredSession
 from csms.station.facts import MeterSample
 
 _StartKey = tuple[str, int, str, str, int]
@@ -35,8 +35,11 @@ class MemoryStore:
         self._limits: dict[str, dict[int, Entry]] = {}
         self._last_token = 0
         self._stations: dict[str, str] = {}
+        self._grids: dict[str, str] = {}
         self._chargers: dict[str, ChargerRecord] = {}
         self._tokens: dict[str, IdToken] = {}
+        self._capabilities: dict[str, str] = {}
+        self._model_capabilities: dict[ModelKey, str] = {}
         self._frames: deque[Frame] = deque(maxlen=frames_kept)
 
     async def open(self) -> None:
@@ -44,6 +47,10 @@ class MemoryStore:
 
     async def close(self) -> None:
         """Nothing to let go."""
+
+    def losses(self) -> Losses:
+        """See `ports.Store`: plain dicts take everything."""
+        return Losses()
 
     # ------------------------------------------------------------------ sessions
 
@@ -100,7 +107,7 @@ class MemoryStore:
         found.sort(key=lambda item: item[:2], reverse=True)
         return [session for _, _, session in found[: max(0, limit)]]
 
-    async def declare_vehicle(self, session_id: str, vehicle_max_w: int) -> None:
+    async def declare_vehicle(self, session_id: str, vehicle_max_w: int | None) -> None:
         """See `ports.SessionStore`."""
         session = self._sessions.get(session_id)
         if session is not None:
@@ -111,7 +118,11 @@ class MemoryStore:
         kept = self._samples.setdefault(session_id, deque(maxlen=self._samples_kept))
         kept.append(sample)
         session = None if session_id is None else self._sessions.get(session_id)
-        if session is not None and sample.energy_wh is not None:
+        if session is None or sample.energy_wh is None:
+            return
+        # A register never runs backward; one that seems to has been reset or misread.
+        least_wh = session.meter_start_wh if session.meter_wh is None else session.meter_wh
+        if sample.energy_wh >= least_wh:
             self._sessions[session.session_id] = replace(session, meter_wh=sample.energy_wh)
 
     async def samples(self, session_id: str, *, limit: int = 1000) -> list[MeterSample]:
@@ -153,6 +164,19 @@ class MemoryStore:
         """See `ports.StationStore`."""
         return {name: json.loads(text) for name, text in sorted(self._stations.items())}
 
+    async def save_grid(self, station_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        self._grids[station_id] = json.dumps(dict(document))
+
+    async def load_grid(self, station_id: str) -> dict[str, Any] | None:
+        """See `ports.StationStore`."""
+        kept = self._grids.get(station_id)
+        return None if kept is None else dict(json.loads(kept))
+
+    async def remove_station(self, station_id: str) -> None:
+        """See `ports.StationStore`."""
+        self._stations.pop(station_id, None)
+
     async def save_charger(self, record: ChargerRecord) -> None:
         """See `ports.StationStore`."""
         self._chargers[record.charger_id] = record
@@ -168,6 +192,22 @@ class MemoryStore:
     async def load_token(self, id_token: str) -> IdToken | None:
         """See `ports.StationStore`."""
         return self._tokens.get(id_token.casefold())
+
+    async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        self._capabilities[charger_id] = json.dumps(dict(document))
+
+    async def load_capabilities(self) -> dict[str, dict[str, Any]]:
+        """See `ports.StationStore`."""
+        return {name: json.loads(text) for name, text in sorted(self._capabilities.items())}
+
+    async def save_model_capability(self, model: ModelKey, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        self._model_capabilities[model] = json.dumps(dict(document))
+
+    async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
+        """See `ports.StationStore`."""
+        return {model: json.loads(text) for model, text in sorted(self._model_capabilities.items())}
 
     # ------------------------------------------------------------------ frames
 

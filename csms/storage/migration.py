@@ -14,18 +14,18 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from csms.errors import StorageError
-from csms.storage import dialect
+from csms.storage import dialect, lock
 
 
 def migrate(url: str) -> None:
     """Bring the database at `url` to the newest revision; nothing happens when it is there.
 
-    Raises StorageError when the database cannot be used or is newer than the code.
+    Raises StorageError when the database cannot be used, is in use, or is newer than the code.
     """
     parsed = dialect.parse(url)
     engine = dialect.writer_engine(parsed)
     try:
-        with engine.begin() as connection:
+        with lock.held(parsed), engine.begin() as connection:
             upgrade(connection)
     except SQLAlchemyError as error:
         doing = f"cannot migrate {parsed.render_as_string()}"

@@ -46,11 +46,11 @@ _prune = delete(table).where(table.c.sample_id.in_(_old))
 def save(connection: Connection, rows: Sequence[SampleRow]) -> None:
     """Insert samples, oldest first, and set the meter registers of their sessions."""
     connection.execute(_insert, [_row(session_id, sample) for session_id, sample in rows])
-    registers = {
-        session_id: sample.energy_wh
-        for session_id, sample in rows
-        if session_id is not None and sample.energy_wh is not None
-    }
+    registers: dict[str, int] = {}
+    for session_id, sample in rows:
+        if session_id is not None and sample.energy_wh is not None:
+            known_wh = registers.get(session_id, sample.energy_wh)
+            registers[session_id] = max(known_wh, sample.energy_wh)
     sessions.set_meters(connection, registers)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from csms.ports import StoredSession, TokenStatus
 from csms.station.model import ConnectorKey
@@ -48,8 +48,11 @@ _declare = (
 )
 _meter = (
     update(sessions)
-    .where(sessions.c.session_id == bindparam("key"))
-    .values(meter_wh=bindparam("meter_wh"))
+    .where(
+        sessions.c.session_id == bindparam("key"),
+        func.coalesce(sessions.c.meter_wh, sessions.c.meter_start_wh) <= bindparam("register_wh"),
+    )
+    .values(meter_wh=bindparam("register_wh"))
 )
 
 
@@ -103,15 +106,15 @@ def ended(
     return [_session(row) for row in connection.execute(_ended_before, {**asked, "before": before})]
 
 
-def declare_vehicle(connection: Connection, session_id: str, vehicle_max_w: int) -> None:
+def declare_vehicle(connection: Connection, session_id: str, vehicle_max_w: int | None) -> None:
     """Keep what the vehicle can take."""
     connection.execute(_declare, {"key": session_id, "vehicle_max_w": vehicle_max_w})
 
 
 def set_meters(connection: Connection, registers: dict[str, int]) -> None:
-    """Keep the newest meter register, Wh, of each session."""
+    """Keep the newest meter register, Wh, of each session; one never runs backward."""
     if registers:
-        rows = [{"key": session_id, "meter_wh": wh} for session_id, wh in registers.items()]
+        rows = [{"key": session_id, "register_wh": wh} for session_id, wh in registers.items()]
         connection.execute(_meter, rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,9 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
-from csms.ports import ChargerRecord, Clock, Frame, IdToken, StoredSession
+from csms.ports import ChargerRecord, Clock, Frame, IdToken, Losses, ModelKey, StoredSession
 from csms.station.facts import MeterSample
-from csms.storage import dialect, frames, ledger, migration, samples, sessions, stations
+from csms.storage import dialect, frames, ledger, lock, migration, samples, sessions, stations
 from csms.storage.reader import Reader
 from csms.storage.retention import Turn
 from csms.storage.work import Stream
@@ -27,7 +28,7 @@ class SqlSettings:
     """How much may wait and how much is kept.
 
     `frames_kept` is for all chargers together. A superseded limit is kept for `limits_kept_s` and a
-    meter sample for `samples_kept_s` (None: for ever), counted back from the newest one written.
+    meter sample for `samples_kept_s`, counted back from the newest one written.
     """
 
     writer: WriterSettings = field(default_factory=WriterSettings)
@@ -35,7 +36,7 @@ class SqlSettings:
     waiting_frames: int = 10_000
     frames_kept: int = 100_000
     limits_kept_s: float = 30 * 86_400.0
-    samples_kept_s: float | None = None
+    samples_kept_s: float = 400 * 86_400.0
     busy_timeout_s: float = 5.0
 
 
@@ -74,13 +75,23 @@ class SqlStore:
         self._limits_turn = Turn()
         self._counters = Counters()
         self._opened: tuple[Writer, Reader] | None = None
+        self._release: lock.Release = _nothing
 
     # ------------------------------------------------------------------ opening and closing
 
     async def open(self) -> None:
-        """Make ready: migrate (SQLite) or check (others), then start both threads."""
+        """Make ready: lock, migrate (SQLite) or check (others), then start both threads."""
         if self._opened is not None:
             raise StorageError("the store is already open")
+        release = await asyncio.to_thread(lock.acquire, self._url)
+        try:
+            await self._open_threads()
+        except BaseException:
+            release()
+            raise
+        self._release = release
+
+    async def _open_threads(self) -> None:
         streams = (self._samples, self._frames)
         writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_limits)
         await writer.open()
@@ -100,8 +111,11 @@ class SqlStore:
             return
         writer, reader = opened
         # The writer's connection goes last: the last one to go checkpoints the WAL.
-        await reader.close()
-        await writer.close()
+        try:
+            await reader.close()
+            await writer.close()
+        finally:
+            self._release()
 
     def statistics(self) -> Statistics:
         """What was done since `open`."""
@@ -116,6 +130,10 @@ class SqlStore:
             dropped_samples=self._samples.dropped,
             dropped_frames=self._frames.dropped,
         )
+
+    def losses(self) -> Losses:
+        """See `ports.Store`."""
+        return Losses(self._samples.dropped, self._frames.dropped, self._counters.lost)
 
     def _connect_writer(self) -> Connection:
         engine = dialect.writer_engine(self._url, busy_timeout_s=self._settings.busy_timeout_s)
@@ -153,10 +171,10 @@ class SqlStore:
 
     def _save_samples(self, connection: Connection, rows: Sequence[samples.SampleRow]) -> None:
         samples.save(connection, rows)
-        kept_s = self._settings.samples_kept_s
-        if kept_s is not None and self._samples_turn.due(len(rows)):
+        if self._samples_turn.due(len(rows)):
             newest = max(sample.at for _, sample in rows)
-            samples.prune(connection, newest - kept_s, self._samples_turn.at_most)
+            before = newest - self._settings.samples_kept_s
+            samples.prune(connection, before, self._samples_turn.at_most)
 
     def _save_frames(self, connection: Connection, rows: Sequence[Frame]) -> None:
         frames.save(connection, rows)
@@ -231,7 +249,7 @@ class SqlStore:
         """See `ports.SessionStore`."""
         return await self._read_settled(lambda c: sessions.ended(c, station_id, limit, before))
 
-    async def declare_vehicle(self, session_id: str, vehicle_max_w: int) -> None:
+    async def declare_vehicle(self, session_id: str, vehicle_max_w: int | None) -> None:
         """See `ports.SessionStore`."""
         await self._write(lambda c: sessions.declare_vehicle(c, session_id, vehicle_max_w))
 
@@ -276,6 +294,19 @@ class SqlStore:
         """See `ports.StationStore`."""
         return await self._read(stations.load_stations)
 
+    async def save_grid(self, station_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        at = None if self._clock is None else self._clock.now()
+        await self._write(lambda c: stations.save_grid(c, station_id, document, at))
+
+    async def load_grid(self, station_id: str) -> dict[str, Any] | None:
+        """See `ports.StationStore`."""
+        return await self._read(lambda connection: stations.load_grid(connection, station_id))
+
+    async def remove_station(self, station_id: str) -> None:
+        """See `ports.StationStore`."""
+        await self._write(lambda connection: stations.remove_station(connection, station_id))
+
     async def save_charger(self, record: ChargerRecord) -> None:
         """See `ports.StationStore`."""
         await self._write(lambda connection: stations.save_charger(connection, record))
@@ -292,6 +323,22 @@ class SqlStore:
         """See `ports.StationStore`."""
         return await self._read(lambda connection: stations.load_token(connection, id_token))
 
+    async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        await self._write(lambda c: stations.save_capability(c, charger_id, document))
+
+    async def load_capabilities(self) -> dict[str, dict[str, Any]]:
+        """See `ports.StationStore`."""
+        return await self._read(stations.load_capabilities)
+
+    async def save_model_capability(self, model: ModelKey, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        await self._write(lambda c: stations.save_model_capability(c, model, document))
+
+    async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
+        """See `ports.StationStore`."""
+        return await self._read(stations.load_model_capabilities)
+
     # ------------------------------------------------------------------ frames
 
     def frame(self, frame: Frame) -> None:
@@ -307,3 +354,7 @@ class SqlStore:
             stream.dropped += 1
         else:
             self._opened[0].put(stream, row)
+
+
+def _nothing() -> None:
+    """No lock is held."""

@@ -1,4 +1,4 @@
-"""SQL for station documents, charger records and id tokens."""
+"""SQL for station documents, grid limits, charger records, id tokens and capabilities."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, delete, select
 
-from csms.ports import ChargerRecord, IdToken, TokenStatus
+from csms.ports import ChargerRecord, IdToken, ModelKey, TokenStatus
 from csms.storage import dialect
-from csms.storage.tables import chargers, id_tokens, stations
+from csms.storage.tables import (
+    capabilities,
+    chargers,
+    grid_limits,
+    id_tokens,
+    model_capabilities,
+    stations,
+)
 
 _documents = select(stations.c.station_id, stations.c.document).order_by(stations.c.station_id)
+_grid = select(grid_limits.c.document).where(grid_limits.c.station_id == bindparam("station_id"))
+_remove = delete(stations).where(stations.c.station_id == bindparam("key"))
 _chargers = select(chargers).order_by(chargers.c.charger_id)
+_capabilities = select(capabilities).order_by(capabilities.c.charger_id)
+_model_capabilities = select(model_capabilities).order_by(*model_capabilities.primary_key)
 _token = select(id_tokens).where(id_tokens.c.folded == bindparam("folded"))
 
 
@@ -30,6 +41,29 @@ def save_station(
 def load_stations(connection: Connection) -> dict[str, dict[str, Any]]:
     """Every document by station id."""
     return {row.station_id: row.document for row in connection.execute(_documents)}
+
+
+def save_grid(
+    connection: Connection, station_id: str, document: Mapping[str, Any], at: float | None
+) -> None:
+    """Insert or replace what was said of a grid limit; `at` as for `save_station`."""
+    connection.execute(
+        dialect.insert_or_replace(grid_limits, connection.dialect.name),
+        {"station_id": station_id, "document": dict(document), "updated_at": at},
+    )
+
+
+def load_grid(connection: Connection, station_id: str) -> dict[str, Any] | None:
+    """What was said of the grid limit of this station, or None."""
+    found: dict[str, Any] | None = connection.execute(
+        _grid, {"station_id": station_id}
+    ).scalar_one_or_none()
+    return found
+
+
+def remove_station(connection: Connection, station_id: str) -> None:
+    """Delete a document, if there is one."""
+    connection.execute(_remove, {"key": station_id})
 
 
 def save_charger(connection: Connection, record: ChargerRecord) -> None:
@@ -58,3 +92,33 @@ def load_token(connection: Connection, id_token: str) -> IdToken | None:
     return IdToken(
         found.id_token, TokenStatus(found.status), found.expires_at, found.parent_id_token
     )
+
+
+def save_capability(connection: Connection, charger_id: str, document: Mapping[str, Any]) -> None:
+    """Insert or replace what was learned of a charger."""
+    connection.execute(
+        dialect.insert_or_replace(capabilities, connection.dialect.name),
+        {"charger_id": charger_id, "document": dict(document)},
+    )
+
+
+def load_capabilities(connection: Connection) -> dict[str, dict[str, Any]]:
+    """What was learned of every charger, by charger id."""
+    return {row.charger_id: row.document for row in connection.execute(_capabilities)}
+
+
+def save_model_capability(
+    connection: Connection, model: ModelKey, document: Mapping[str, Any]
+) -> None:
+    """Insert or replace what is known of a charger model."""
+    vendor, name, firmware = model
+    connection.execute(
+        dialect.insert_or_replace(model_capabilities, connection.dialect.name),
+        {"vendor": vendor, "model": name, "firmware": firmware, "document": dict(document)},
+    )
+
+
+def load_model_capabilities(connection: Connection) -> dict[ModelKey, dict[str, Any]]:
+    """What is known of every charger model."""
+    found = connection.execute(_model_capabilities)
+    return {(row.vendor, row.model, row.firmware): row.document for row in found}

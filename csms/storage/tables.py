@@ -60,6 +60,16 @@ stations = Table(
     PrimaryKeyConstraint("station_id", name="pk_stations"),
 )
 
+# What was said of a grid limit at run time: small, and read as a whole (csms.station.grid).
+grid_limits = Table(
+    "grid_limits",
+    metadata,
+    Column("station_id", String, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", Double),
+    PrimaryKeyConstraint("station_id", name="pk_grid_limits"),
+)
+
 chargers = Table(
     "chargers",
     metadata,
@@ -82,6 +92,24 @@ id_tokens = Table(
     Column("expires_at", Double),
     Column("parent_id_token", WireText),
     PrimaryKeyConstraint("folded", name="pk_id_tokens"),
+)
+
+capabilities = Table(
+    "capabilities",
+    metadata,
+    Column("charger_id", WireText, nullable=False),
+    Column("document", JSON, nullable=False),
+    PrimaryKeyConstraint("charger_id", name="pk_capabilities"),
+)
+
+model_capabilities = Table(
+    "model_capabilities",
+    metadata,
+    Column("vendor", WireText, nullable=False),
+    Column("model", WireText, nullable=False),
+    Column("firmware", WireText, nullable=False),
+    Column("document", JSON, nullable=False),
+    PrimaryKeyConstraint("vendor", "model", "firmware", name="pk_model_capabilities"),
 )
 
 sessions = Table(
@@ -158,6 +186,9 @@ limits = Table(
     Column("sent_at", Double, nullable=False),
     Column("settled_at", Double),
     Column("session_id", String),
+    Column("counts_until", Double),
+    Column("after_w", BigInteger, nullable=False, server_default="0"),
+    Column("stack_level", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("station_id", "token", name="pk_limits"),
     CheckConstraint("value_w >= 0", name="ck_limits_value_w"),
 )

@@ -51,7 +51,7 @@ class Answers:
         return "Accepted" if accepted else "Rejected"
 
     def set_profile(self, connector_id: int, profile: Mapping[str, Any]) -> str:
-        """SetChargingProfile (§5.16)."""
+        """SetChargingProfile (§5.16): a status, or the code of a CALLERROR."""
         status = self._behaviour.set_profile(connector_id, profile, self._moment())
         self._changed()
         return status
@@ -78,6 +78,8 @@ class Answers:
         self, connector_id: int, duration_s: int, unit: str | None
     ) -> dict[str, Any] | None:
         """GetCompositeSchedule (§5.7): a chargingSchedule, or None to reject."""
+        if self._behaviour.quirks.no_composite:
+            return None
         now = math.floor(self._moment().utc_s)
         try:
             connector = self._behaviour.connector(connector_id) if connector_id else None

@@ -8,7 +8,8 @@
 
 Methods take the moment they happen at; messages for csms pile up until `drain`. Nothing flows
 unless a transaction runs. What flows is what the vehicle takes of the smallest of its connector's
-maximum, the charging profiles and its share of the charger's power.
+maximum, the charging profiles and its share of the charger's power. `quirks` says where a charge
+point may do otherwise; limits and powers are always what it really does.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ from simulators.charge_point.messages import (
 )
 from simulators.charge_point.meter import Meter, Reading
 from simulators.charge_point.profiles import (
+    Installed,
     ProfileError,
     ProfileStack,
     Purpose,
     StackLimits,
     read_profile,
 )
-from simulators.charge_point.quirks import Quirks
+from simulators.charge_point.quirks import REJECTED, Quirks, bent, floored_w, refusal, shown
 from simulators.moment import Moment
 from simulators.vehicle.vehicle import AC_FLOOR_A, Outlet, Vehicle
 
@@ -59,7 +61,12 @@ class Waiting:
 
 @dataclass(slots=True)
 class Connector:
-    """One connector. `limit_w` is what the running transaction may draw, 0 when there is none."""
+    """One connector. `limit_w` is what a vehicle may draw, 0 when nothing may flow.
+
+    The last three are for quirks and are those of the running transaction: the TxDefaultProfiles
+    at its beginning, its first reading, and whether a pause has made it obey nothing any more
+    (None: there was no pause yet).
+    """
 
     hardware: ConnectorHardware
     meter: Meter
@@ -71,6 +78,9 @@ class Connector:
     offered_w: float = 0.0
     reported: Status | None = None
     sample_at: float = 0.0
+    defaults: tuple[Installed, ...] = ()
+    first_reading: Reading | None = None
+    unruly: bool | None = None
 
     @property
     def outlet(self) -> Outlet:
@@ -84,7 +94,7 @@ class Connector:
 
     def status(self) -> Status:
         """What StatusNotification would say of it (§4.9)."""
-        if self.transaction is not None:
+        if self.transaction is not None or self.power_w > 0:
             return self._charging_status()
         if self.finished:
             return Status.FINISHING
@@ -95,11 +105,14 @@ class Connector:
     def _charging_status(self) -> Status:
         if self.power_w > 0:
             return Status.CHARGING
+        return Status.SUSPENDED_EVSE if self.pauses(self.offered_w) else Status.SUSPENDED_EV
+
+    def pauses(self, offered_w: float) -> bool:
+        """Whether no vehicle charges with so little."""
         floor_w = 0.0
         if self.hardware.current_type is CurrentType.AC:
             floor_w = AC_FLOOR_A * self.hardware.phases * self.hardware.voltage_v
-        paused = self.offered_w <= 0 or self.offered_w < floor_w - 1e-6
-        return Status.SUSPENDED_EVSE if paused else Status.SUSPENDED_EV
+        return offered_w <= 0 or offered_w < floor_w - 1e-6
 
     def reading(self) -> Reading:
         """Everything its meter and its vehicle tell."""
@@ -148,7 +161,7 @@ class Behaviour:
         return found
 
     def limits_w(self) -> dict[int, float]:
-        """Per connector, the limit in force on its transaction; 0 where there is none."""
+        """Per connector, what a vehicle may draw; 0 where nothing may flow."""
         return {number: c.limit_w for number, c in self._connectors.items()}
 
     def powers_w(self) -> dict[int, float]:
@@ -157,7 +170,7 @@ class Behaviour:
 
     def cap_w(self, moment: Moment) -> float:
         """What the whole charge point may draw: its hardware, and any ChargePointMaxProfile."""
-        if self.quirks.ignore_profiles:
+        if self.quirks.ignore_profiles or any(self._free(c) for c in self._connectors.values()):
             return self.hardware.max_w
         return min(self.hardware.max_w, self.profiles.charge_point_limit_w(moment.utc_s))
 
@@ -236,19 +249,21 @@ class Behaviour:
         return False
 
     def set_profile(self, connector_id: int, payload: Mapping[str, Any], moment: Moment) -> str:
-        """SetChargingProfile (§5.16); returns the status of §7.11."""
-        if self.quirks.refuse_profiles:
-            return "Rejected"
+        """SetChargingProfile (§5.16); returns the status of §7.11, or the code of a CALLERROR."""
         try:
             profile = read_profile(payload)
         except ProfileError:
-            return "Rejected"
+            return REJECTED
+        refused = refusal(profile, self.quirks)
+        if refused is not None:
+            return refused
+        profile = bent(profile, self.quirks)
         connector = self._connectors.get(connector_id)
         transaction = None if connector is None else connector.transaction
         running = None if transaction is None else transaction.as_running()
         accepted = self.profiles.install(connector_id, profile, moment.utc_s, running)
         self.advance(moment)
-        return "Accepted" if accepted else "Rejected"
+        return "Accepted" if accepted and not self.quirks.rejects_but_applies else REJECTED
 
     def clear_profiles(
         self,
@@ -313,13 +328,26 @@ class Behaviour:
             self._stop(connector, "HardReset" if hard else "SoftReset", moment)
             connector.waiting = None
         if self.quirks.forget_profiles_on_reboot:
-            self.profiles.forget()
+            self._forget_profiles()
         self.advance(moment)
+
+    def link_lost(self, moment: Moment) -> None:
+        """The socket to csms is gone. Charging goes on (§3.13.6)."""
+        if self.quirks.forgets_on_reconnect:
+            self._forget_profiles()
+        self.advance(moment)
+
+    def _forget_profiles(self) -> None:
+        self.profiles.forget()
+        for connector in self._connectors.values():
+            connector.defaults = ()
 
     def _settle_powers(self, moment: Moment) -> None:
         connectors = list(self._connectors.values())
         for connector in connectors:
             connector.limit_w = self._limit_w(connector, moment)
+            if self.quirks.zero_means_stop and connector.limit_w <= 0:
+                self._stop(connector, "Other", moment)
         wishes = [self._draw_w(c, c.limit_w, moment) for c in connectors]
         shares = share_out(wishes, self.cap_w(moment))
         for connector, wish_w, share_w in zip(connectors, wishes, shares, strict=True):
@@ -328,24 +356,46 @@ class Behaviour:
             connector.meter.power_w = self._draw_w(connector, share_w, moment) if cut else wish_w
 
     def _limit_w(self, connector: Connector, moment: Moment) -> float:
+        most_w = min(connector.hardware.max_w, self.hardware.max_w)
+        if self._free(connector):
+            return most_w
         if connector.transaction is None:
             return 0.0
-        hardware = connector.hardware
-        most_w = min(hardware.max_w, self.hardware.max_w)
         if self.quirks.ignore_profiles:
             return most_w
+        limit_w = self._told_w(connector, connector.transaction, moment)
+        if self.quirks.ignores_after_pause:
+            if connector.pauses(limit_w):
+                had_power = not connector.pauses(connector.offered_w)
+                connector.unruly = False if had_power else connector.unruly
+            elif connector.unruly is not None:
+                connector.unruly = True
+                return most_w
+        return min(most_w, limit_w)
+
+    def _told_w(self, connector: Connector, transaction: Transaction, moment: Moment) -> float:
+        hardware = connector.hardware
         limit_w = self.profiles.effective_limit_w(
             hardware.connector_id,
             moment.utc_s,
-            connector.transaction.as_running(),
+            transaction.as_running(),
             hardware.phases,
             hardware.voltage_v,
+            defaults=connector.defaults if self.quirks.default_next_session_only else None,
         )
-        return min(most_w, limit_w)
+        return floored_w(limit_w, hardware, self.quirks)
 
-    @staticmethod
-    def _draw_w(connector: Connector, offered_w: float, moment: Moment) -> float:
-        if connector.vehicle is None or connector.transaction is None:
+    def _free(self, connector: Connector) -> bool:
+        """Whether a quirk lets everything through here."""
+        if connector.unruly:
+            return True
+        unasked = connector.vehicle is not None and connector.transaction is None
+        return unasked and self.quirks.power_without_transaction
+
+    def _draw_w(self, connector: Connector, offered_w: float, moment: Moment) -> float:
+        if connector.vehicle is None:
+            return 0.0
+        if connector.transaction is None and not self._free(connector):
             return 0.0
         return connector.vehicle.power_w(offered_w, moment.scenario_s, connector.outlet)
 
@@ -363,6 +413,7 @@ class Behaviour:
             number, id_tag, moment.utc_s, connector.meter.register_wh
         )
         connector.finished = False
+        connector.defaults = self.profiles.installed
         connector.sample_at = moment.utc_s + self.configuration.number("MeterValueSampleInterval")
         self._messages.append(TransactionBegun(connector.transaction))
 
@@ -375,6 +426,7 @@ class Behaviour:
             connector.vehicle.charged(gained_wh)
         connector.meter.power_w = 0.0
         connector.limit_w = connector.offered_w = 0.0
+        connector.defaults, connector.first_reading, connector.unruly = (), None, None
         transaction.stopped_at = moment.utc_s
         transaction.meter_stop_wh = connector.meter.register_wh
         transaction.reason = reason
@@ -393,15 +445,20 @@ class Behaviour:
 
     def _sample_when_due(self, connector: Connector, moment: Moment) -> None:
         interval_s = self.configuration.number("MeterValueSampleInterval")
-        if connector.transaction is None or interval_s <= 0 or moment.utc_s < connector.sample_at:
+        draws = connector.transaction is not None or self._free(connector)
+        if not draws or interval_s <= 0 or moment.utc_s < connector.sample_at:
             return
         missed = int((moment.utc_s - connector.sample_at) // interval_s)
         connector.sample_at += (missed + 1) * interval_s
         self._sample(connector, moment, "Sample.Periodic")
 
     def _sample(self, connector: Connector, moment: Moment, context: str) -> None:
-        number = connector.hardware.connector_id
+        if self.quirks.no_meter_values:
+            return
+        number, transaction = connector.hardware.connector_id, connector.transaction
         reading = connector.reading()
-        self._messages.append(
-            MeterSampled(number, connector.transaction, reading, moment.utc_s, context)
-        )
+        if transaction is not None:
+            connector.first_reading = connector.first_reading or reading
+            before_wh = transaction.meter_start_wh
+            reading = shown(reading, connector.first_reading, before_wh, self.quirks)
+        self._messages.append(MeterSampled(number, transaction, reading, moment.utc_s, context))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from simulators.charge_point.answers import Answers
@@ -30,6 +30,7 @@ from simulators.charge_point.messages import (
     Status,
     StatusChanged,
     TokenPresented,
+    Transaction,
     TransactionBegun,
     TransactionOver,
 )
@@ -88,7 +89,8 @@ class ChargePointClient:
     """One simulated charge point. Call `run` in a task; the other methods are the people at it.
 
     `booted` is set while csms has accepted it on a live link. `complaints` are answers of csms that
-    were errors, unusable or missing, newest last; `latencies_s` how long csms took to answer.
+    were errors, unusable or missing, newest last; `latencies_s` how long csms took to answer;
+    `refusal` why it was not let in when it dialled last, empty when it was.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class ChargePointClient:
         self.booted = asyncio.Event()
         self.calls = 0
         self.boots = 0
+        self.refusal = ""
         self.complaints: deque[str] = deque(maxlen=COMPLAINTS_KEPT)
         self.latencies_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._dial = dial
@@ -162,6 +165,42 @@ class ChargePointClient:
         self.behaviour.unplug(connector_id, self._clock.moment())
         self._settle()
         self._tell("left", connector_id)
+
+    def has_connector(self, connector_id: int) -> bool:
+        """Whether it has a connector of this number."""
+        return any(c.connector_id == connector_id for c in self.hardware.connectors)
+
+    def report_over(self, connector_id: int, transaction_id: int) -> None:
+        """Report the end of a transaction of a former life, cut off by a loss of power."""
+        now = self._clock.moment().utc_s
+        register_wh = self.behaviour.connector(connector_id).meter.register_wh
+        self._post(
+            [
+                TransactionOver(
+                    Transaction(
+                        connector_id,
+                        id_tag="",
+                        started_at=now,
+                        meter_start_wh=register_wh,
+                        transaction_id=transaction_id,
+                        stopped_at=now,
+                        meter_stop_wh=register_wh,
+                        reason="PowerLoss",
+                    )
+                )
+            ]
+        )
+
+    def empty(self) -> None:
+        """Let every vehicle leave."""
+        for connector in self.behaviour.connectors():
+            if connector.vehicle is not None:
+                self.unplug(connector.hardware.connector_id)
+
+    async def flushed(self, poll_s: float = 0.02) -> None:
+        """Return once csms has answered everything, or is not there to do so."""
+        while self.booted.is_set() and self.unsent:  # noqa: ASYNC110 - anything may empty it
+            await asyncio.sleep(poll_s)
 
     def go_offline(self) -> None:
         """Lose the link and do not dial until `go_online`. Charging goes on (OCPP 1.6 §3.13.6)."""
@@ -228,8 +267,10 @@ class ChargePointClient:
             try:
                 socket = await self._dial()
             except (OSError, WebSocketException, TimeoutError) as error:
-                self._tell("dial_failed", reason=type(error).__name__)
+                self.refusal = _refusal(error)
+                self._tell("dial_failed", reason=self.refusal)
             else:
+                self.refusal = ""
                 was_booted = await self._serve(socket)
                 delay_s = self.settings.redial_first_s if was_booted else delay_s
             await asyncio.sleep(delay_s * self._jitter.uniform(0.5, 1.0))
@@ -264,6 +305,8 @@ class ChargePointClient:
             was_booted = self.booted.is_set()
             self.booted.clear()
             self._outbox.link_lost()
+            self.behaviour.link_lost(self._clock.moment())
+            self._settle()
             self._boot_needed = self._boot_needed or not quirks.no_boot_on_reconnect
             await socket.close()
         self._tell("disconnected")
@@ -396,3 +439,11 @@ class ChargePointClient:
         connector = "" if connector_id is None else f"{self.charger_id}/{connector_id}"
         at = self._clock.moment().scenario_s
         self._watcher(Event(at, name, self.charger_id, connector, detail))
+
+
+def _refusal(error: Exception) -> str:
+    """Why csms did not let the charge point in, in a few words."""
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        return f"HTTP {status} {error.response.reason_phrase}".rstrip()
+    return str(error) or type(error).__name__

@@ -305,10 +305,13 @@ class ProfileStack:
         transaction: RunningTransaction | None,
         phases: int = DEFAULT_PHASES,
         voltage_v: float = DEFAULT_VOLTAGE_V,
+        *,
+        defaults: Iterable[Installed] | None = None,
     ) -> float:
         """The limit on a connector; infinite when no profile is in force (§3.13.6).
 
-        Without a transaction: what one that began now would be limited to.
+        Without a transaction: what one that began now would be limited to. The TxDefaultProfiles
+        are taken from `defaults` when it is given, instead of from those installed.
         """
         begun_at = now if transaction is None else transaction.started_at
         limit_w = None
@@ -316,7 +319,7 @@ class ProfileStack:
             specific = self._candidates(Purpose.TX, connector_id)
             limit_w = _highest(specific, now, begun_at, phases, voltage_v)
         if limit_w is None:
-            default = self._candidates(Purpose.TX_DEFAULT, connector_id)
+            default = self._candidates(Purpose.TX_DEFAULT, connector_id, defaults)
             limit_w = _highest(default, now, begun_at, phases, voltage_v)
         cap_w = self.charge_point_limit_w(now, phases, voltage_v)
         return cap_w if limit_w is None else min(limit_w, cap_w)
@@ -361,14 +364,16 @@ class ProfileStack:
                 schedule.append((offset, limit_w))
         return schedule
 
-    def _candidates(self, purpose: Purpose, connector_id: int) -> list[Installed]:
+    def _candidates(
+        self, purpose: Purpose, connector_id: int, among: Iterable[Installed] | None = None
+    ) -> list[Installed]:
         """Profiles that may apply to the connector, the first that is in force wins.
 
         A TxDefaultProfile of the connector goes before one of connector 0 of its level (§3.13.1).
         """
         items = [
             item
-            for item in self._installed
+            for item in (self._installed if among is None else among)
             if item.profile.purpose is purpose and item.connector_id in (0, connector_id)
         ]
         return sorted(items, key=lambda i: (i.profile.stack_level, i.connector_id), reverse=True)

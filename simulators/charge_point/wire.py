@@ -18,7 +18,11 @@ from typing import Any, Protocol
 
 import ocpp.messages  # type: ignore[import-untyped, unused-ignore]
 from ocpp.charge_point import snake_to_camel_case  # type: ignore[import-untyped, unused-ignore]
-from ocpp.exceptions import OCPPError, UnknownCallErrorCodeError  # type: ignore[import-untyped, unused-ignore]
+from ocpp.exceptions import (  # type: ignore[import-untyped, unused-ignore]
+    OCPPError,
+    PropertyConstraintViolationError,
+    UnknownCallErrorCodeError,
+)
 from ocpp.routing import on  # type: ignore[import-untyped, unused-ignore]
 from ocpp.v16 import ChargePoint, call, call_result  # type: ignore[import-untyped, unused-ignore]
 from ocpp.v16.enums import Action  # type: ignore[import-untyped, unused-ignore]
@@ -37,6 +41,7 @@ from simulators.charge_point.messages import (
     TransactionOver,
 )
 from simulators.charge_point.meter import sampled_values
+from simulators.charge_point.quirks import CONSTRAINT_VIOLATION
 from simulators.moment import timestamp
 
 # Validation in threads costs more than it frees: schemas are small and compiled once.
@@ -212,6 +217,8 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
         """OCPP 1.6 §5.16."""
         profile = snake_to_camel_case(cs_charging_profiles)
         status = self._answers.set_profile(connector_id, profile)
+        if status == CONSTRAINT_VIOLATION:
+            raise PropertyConstraintViolationError(details={})
         return call_result.SetChargingProfile(status=status)
 
     @on(Action.clear_charging_profile)  # type: ignore[untyped-decorator, unused-ignore]

@@ -14,7 +14,7 @@ import pytest
 
 from csms.dispatch.ledger import EntryState
 from csms.errors import StorageError
-from csms.ports import ChargerRecord, Store
+from csms.ports import ChargerRecord, Losses, Store
 from csms.storage import SqlSettings, SqlStore
 from csms.storage.writer import WriterSettings
 from tests.contract.conftest import Reopen
@@ -44,6 +44,8 @@ async def test_everything_is_there_after_close_and_open(new_store: Reopen) -> No
     first.frame(frame(1))
     await first.save_station("site", {"stationId": "site"})
     await first.save_charger(ChargerRecord("CP1", accepted=True))
+    await first.save_capability("CP1", {"unit": "A"})
+    await first.save_model_capability(("V", "M", "1"), {"unit": "W"})
     await first.close()
 
     second = new_store()
@@ -57,6 +59,8 @@ async def test_everything_is_there_after_close_and_open(new_store: Reopen) -> No
         assert await second.frames("CP1") == [frame(1)]
         assert await second.load_stations() == {"site": {"stationId": "site"}}
         assert await second.load_chargers() == {"CP1": ChargerRecord("CP1", accepted=True)}
+        assert await second.load_capabilities() == {"CP1": {"unit": "A"}}
+        assert await second.load_model_capabilities() == {("V", "M", "1"): {"unit": "W"}}
         assert (await second.start(session(1, session_id="x"))).session_id == "session-0001"
     finally:
         await second.close()
@@ -145,6 +149,52 @@ async def test_nothing_answered_is_lost_by_a_kill(sqlite_url: str) -> None:
         await store.close()
 
 
+HOLDING = """
+import asyncio
+from csms.storage import SqlStore
+
+async def main():
+    await SqlStore("URL").open()
+    print("open", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_database_serves_one_store_at_a_time(sqlite_url: str) -> None:
+    first, second = SqlStore(sqlite_url), SqlStore(sqlite_url)
+    await first.open()
+    with pytest.raises(StorageError, match=r"csms\.db is in use by another csms \(process \d+\)"):
+        await second.open()
+    assert await first.running() == []
+    await first.close()
+    await second.open()
+    await second.close()
+
+
+async def test_a_database_serves_one_process_and_a_kill_frees_it(sqlite_url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        HOLDING.replace("URL", sqlite_url),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    store = SqlStore(sqlite_url)
+    try:
+        assert await process.stdout.readline() == b"open\n"
+        with pytest.raises(StorageError, match=rf"another csms \(process {process.pid}\)"):
+            await store.open()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    await store.open()
+    await store.close()
+
+
 async def test_only_the_guilty_one_of_a_batch_fails(sqlite_url: str) -> None:
     settings = SqlSettings(writer=WriterSettings(window_s=0.2, batch_operations=9))
     store = SqlStore(sqlite_url, settings=settings)
@@ -181,7 +231,7 @@ async def test_one_bad_row_costs_no_other_row(sql_store: SqlStore) -> None:
 
     assert [s.power_w for s in samples] == [n for n in range(21) if n != 13]
     assert [e.token for e in await sql_store.load("site")] == [1, 2, 4, 5, 6, 7]
-    assert sql_store.statistics().lost == 2
+    assert sql_store.losses() == Losses(rows=2)
 
 
 async def test_too_many_samples_and_frames_drop_the_oldest(sqlite_url: str) -> None:

@@ -29,6 +29,9 @@ async def test_nothing_was_ever_written(store: Store) -> None:
             sent_at=1_700_000_000.5,
             settled_at=1_700_000_001.75,
             session_id="session-0001",
+            counts_until=1_700_000_360.25,
+            after_w=4_140,
+            stack_level=8,
         ),
         Entry(
             token=1,

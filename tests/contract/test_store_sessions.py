@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from csms.errors import StorageError
-from csms.ports import Store, StoredSession, TokenStatus
+from csms.ports import Losses, Store, StoredSession, TokenStatus
 from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey
 from tests.contract.examples import sample, session
@@ -218,6 +218,30 @@ async def test_running_has_the_newest_register(store: Store) -> None:
     running = await store.running()
     assert [s.meter_wh for s in running] == [5300, None]
     assert [s.energy_wh for s in running] == [300, 0]
+
+
+async def test_a_register_never_runs_backward(store: Store) -> None:
+    await store.start(session(1))
+    await store.start(session(2))
+
+    store.sample("session-0001", sample(1, energy_wh=6000))
+    store.sample("session-0002", sample(1, energy_wh=4999))
+    assert [s.meter_wh for s in await store.running()] == [6000, None]
+
+    for number, energy_wh in enumerate((0, 5999), start=2):
+        store.sample("session-0001", sample(number, energy_wh=energy_wh))
+        assert [s.meter_wh for s in await store.running()] == [6000, None]
+
+    store.sample("session-0001", sample(4, energy_wh=6001))
+    store.sample("session-0001", sample(5, energy_wh=1))
+    store.sample("session-0002", sample(4, energy_wh=5000))
+    assert [s.meter_wh for s in await store.running()] == [6001, 5000]
+
+
+async def test_a_store_that_kept_everything_has_no_losses(store: Store) -> None:
+    store.sample("session-0001", sample(1))
+    await store.running()
+    assert store.losses() == Losses()
 
 
 async def test_samples_before_the_end_are_in_what_the_end_gives(store: Store) -> None:

@@ -3,13 +3,17 @@ from __future__ import annotations
 from typing import Any
 
 from csms.ports import ChargerRecord, IdToken, Store, TokenStatus
+from tests.contract.conftest import Reopen
 from tests.contract.examples import frame
 
 
 async def test_nothing_is_known_at_first(store: Store) -> None:
     assert await store.load_stations() == {}
     assert await store.load_chargers() == {}
+    assert await store.load_grid("north") is None
     assert await store.load_token("TAG1") is None
+    assert await store.load_capabilities() == {}
+    assert await store.load_model_capabilities() == {}
     assert await store.frames("CP1") == []
 
 
@@ -28,6 +32,14 @@ async def test_station_documents_are_kept_whole_and_replaced(store: Store) -> No
     assert await store.load_stations() == {"north": north, "south": {"stationId": "south"}}
 
 
+async def test_a_station_document_is_removed(store: Store) -> None:
+    await store.save_station("north", {"stationId": "north"})
+    await store.save_station("south", {"stationId": "south"})
+    await store.remove_station("north")
+    await store.remove_station("nowhere")
+    assert await store.load_stations() == {"south": {"stationId": "south"}}
+
+
 async def test_a_document_changed_after_it_was_saved_is_not_changed_in_the_store(
     store: Store,
 ) -> None:
@@ -38,6 +50,38 @@ async def test_a_document_changed_after_it_was_saved_is_not_changed_in_the_store
     (await store.load_stations())["north"]["chargers"].clear()
 
     assert await store.load_stations() == {"north": {"chargers": [{"id": "CP1"}]}}
+
+
+async def test_grid_limits_are_kept_whole_and_replaced(store: Store) -> None:
+    north: dict[str, Any] = {
+        "active": True,
+        "given": [60_000, 1_700_000_000.125, None],
+        "heartbeat_s": 60.0,
+        "schedule": [[1_700_000_600.5, 80_000]],
+    }
+    await store.save_grid("north", {"active": False})
+    await store.save_grid("south", {"active": False})
+
+    await store.save_grid("north", north)
+    (await store.load_grid("south") or {}).clear()
+
+    assert await store.load_grid("north") == north
+    assert await store.load_grid("south") == {"active": False}
+    assert await store.load_stations() == {}
+
+
+async def test_grid_limits_are_still_there_when_the_store_is_opened_again(
+    new_store: Reopen,
+) -> None:
+    first = new_store()
+    await first.open()
+    await first.save_grid("north", {"active": True})
+    await first.close()
+
+    again = new_store()
+    await again.open()
+    assert await again.load_grid("north") == {"active": True}
+    await again.close()
 
 
 async def test_charger_records_are_kept_and_replaced(store: Store) -> None:
@@ -81,6 +125,45 @@ async def test_a_token_is_replaced_whatever_its_case(store: Store) -> None:
     await store.save_token(IdToken("abcd", TokenStatus.BLOCKED))
 
     assert await store.load_token("ABCD") == IdToken("abcd", TokenStatus.BLOCKED)
+
+
+async def test_capabilities_are_kept_whole_and_replaced(store: Store) -> None:
+    learned: dict[str, Any] = {"sessionForm": {"unit": "A", "tellsPhases": None}, "stepA": 0.5}
+    await store.save_capability("CP1", {"unit": "W"})
+    await store.save_capability("cp1", {})
+
+    await store.save_capability("CP1", learned)
+
+    assert await store.load_capabilities() == {"CP1": learned, "cp1": {}}
+
+
+async def test_capabilities_of_models_are_kept_by_vendor_model_and_firmware(store: Store) -> None:
+    await store.save_model_capability(("ACME", "Fast", "1.0"), {"unit": "A"})
+    await store.save_model_capability(("ACME", "Fast", "1.1"), {"unit": "W"})
+    await store.save_model_capability(("ACME", "", ""), {"lease": "yes"})
+    await store.save_model_capability(("Fast", "ACME", "1.0"), {})
+
+    await store.save_model_capability(("ACME", "Fast", "1.0"), {"lacks": ["session"]})
+
+    assert await store.load_model_capabilities() == {
+        ("ACME", "", ""): {"lease": "yes"},
+        ("ACME", "Fast", "1.0"): {"lacks": ["session"]},
+        ("ACME", "Fast", "1.1"): {"unit": "W"},
+        ("Fast", "ACME", "1.0"): {},
+    }
+
+
+async def test_a_capability_changed_after_it_was_saved_is_not_changed_in_the_store(
+    store: Store,
+) -> None:
+    learned: dict[str, Any] = {"lacks": ["session"]}
+    await store.save_capability("CP1", learned)
+    await store.save_model_capability(("A", "B", "C"), learned)
+
+    learned["lacks"].clear()
+
+    assert await store.load_capabilities() == {"CP1": {"lacks": ["session"]}}
+    assert await store.load_model_capabilities() == {("A", "B", "C"): {"lacks": ["session"]}}
 
 
 async def test_frames_come_oldest_first_per_charger(store: Store) -> None:

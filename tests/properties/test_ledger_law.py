@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import pytest
@@ -29,11 +29,15 @@ CHARGERS = (
     charger("C", max_power_w=60, fallback_w=10, connectors=1),
 )
 KEYS = [c.key for built in CHARGERS for c in built.connectors]
-POLICY = DispatchPolicy(dead_band_w=1, dead_band_fraction=0.0)
+LEASED = {"A", "B"}
+SKEW_S = 20
+POLICY = DispatchPolicy(
+    dead_band_w=1, dead_band_fraction=0.0, lease_s=100.0, clock_skew_s=float(SKEW_S)
+)
 
 
-def site(grid_limit_w: int) -> Station:
-    return Station("SITE", grid_limit_w, CHARGERS, (Feeder("F", 120),))
+def site(grid_limit_w: int, chargers: tuple[Charger, ...] = CHARGERS) -> Station:
+    return Station("SITE", grid_limit_w, chargers, (Feeder("F", 120),))
 
 
 @dataclass
@@ -50,14 +54,23 @@ class Outlet:
 
     charger: Charger
     fallback_w: int
+    late_s: int
     session_id: str | None = None
-    session_limit_w: int | None = None
+    session_limit: Entry | None = None
 
-    def lets_through(self) -> int:
+    def lets_through(self, now: float) -> int:
         if self.session_id is None:
             return 0
-        limit = self.fallback_w if self.session_limit_w is None else self.session_limit_w
-        return min(limit, self.charger.max_power_w)
+        limit_w = self.fallback_w
+        if self.session_limit is not None:
+            limit_w = self.says_w(self.session_limit, now)
+        return min(limit_w, self.charger.max_power_w)
+
+    def says_w(self, entry: Entry, now: float) -> int:
+        """What this limit lets through by the charger's own clock."""
+        ends_at = entry.limit.expires_at
+        over = ends_at is not None and now >= ends_at + self.late_s
+        return entry.after_w if over else entry.limit.value_w
 
 
 class World:
@@ -70,9 +83,13 @@ class World:
         self.ledger = ledger_class(self.station)
         self.kept: dict[int, Entry] = {}
         self.sockets: dict[str, Socket] = {}
+        late_s = {built.charger_id: dice.randint(-SKEW_S, SKEW_S) for built in CHARGERS}
         self.outlets = {
-            c.key: Outlet(built, c.fallback_w) for built in CHARGERS for c in built.connectors
+            c.key: Outlet(built, c.fallback_w, late_s[built.charger_id])
+            for built in CHARGERS
+            for c in built.connectors
         }
+        self.now = 0.0
         self.known_sessions: dict[ConnectorKey, str] = {}
         self.in_flight: dict[ConnectorKey, int] = {}
         self.goals = dict.fromkeys(KEYS, 0)
@@ -95,7 +112,8 @@ class World:
             self.report_end: 12,
             self.time_out: 8,
             self.disconnect: 3,
-            self.change_grid_limit: 1,
+            self.wait: 12,
+            self.change_station: 2,
             self.reboot: 1,
             self.crash_and_restart: 1,
         }
@@ -142,8 +160,12 @@ class World:
         ]
         return fallbacks + sessions
 
+    def wait(self) -> None:
+        self.now += self.dice.randint(1, 60)
+
     def cycle(self) -> None:
-        before_w = self.ledger.total_w()
+        self.keep(self.ledger.expire(self.now))
+        over_before = self.ledger.overdrawn()
         planned = plan(
             self.ledger,
             self.wishes(),
@@ -151,29 +173,61 @@ class World:
             held=lambda _: False,
             lowers_outstanding=self.chance(0.5),
             policy=POLICY,
+            now=self.now,
         )
         for wish in planned.send:
             self.tokens += 1
             self.raises += wish.limit.value_w > self.ledger.worst_case_w(wish.connector)
-            entry = Entry(
-                self.tokens,
-                wish.connector,
-                wish.scope,
-                wish.limit,
-                EntryState.SENT,
-                0.0,
-                session_id=wish.session_id,
-            )
+            entry = self.entry(wish)
             self.keep(self.ledger.send(entry))
             self.in_flight[wish.connector] = entry.token
             self.sockets[wish.connector.charger_id].down.append(entry)
-        # What is sent never adds to an overcommitted station, and never overcommits one.
-        assert self.ledger.total_w() <= max(before_w, self.station.available_w)
+        # What is sent never adds to an overcommitted node, and never overcommits one.
+        over = self.ledger.overdrawn()
+        assert all(watts <= over_before.get(node, 0) for node, watts in over.items())
 
-    def change_grid_limit(self) -> None:
-        self.station = site(self.dice.randint(60, 300))
+    def entry(self, wish: Wish) -> Entry:
+        fallback_w = self.station.connector(wish.connector).fallback_w
+        lease = wish.scope is Scope.SESSION and wish.connector.charger_id in LEASED
+        ends_at = self.now + POLICY.lease_s if lease else None
+        return Entry(
+            self.tokens,
+            wish.connector,
+            wish.scope,
+            replace(wish.limit, expires_at=ends_at),
+            EntryState.SENT,
+            self.now,
+            session_id=wish.session_id,
+            counts_until=None if ends_at is None else ends_at + POLICY.clock_skew_s,
+            after_w=min(fallback_w, wish.limit.value_w) if lease else 0,
+        )
+
+    def change_station(self) -> None:
+        """Another grid limit; or another fallback, or another maximum, of one charger."""
+        chargers = list(self.station.chargers)
+        grid_limit_w = self.station.grid_limit_w
+        if self.chance(0.5):
+            grid_limit_w = self.dice.randint(60, 300)
+        else:
+            index = self.dice.randrange(len(chargers))
+            chargers[index] = self.changed(chargers[index])
+        self.station = site(grid_limit_w, tuple(chargers))
         self.allowed_w = max(self.station.available_w, self.potential_w())
         self.keep(self.ledger.rebuild(self.station))
+
+    def changed(self, built: Charger) -> Charger:
+        max_power_w = self.dice.randint(40, built.max_power_w)
+        fallback_w = self.dice.randint(0, 15)
+        if not self.ledger.seen(built.charger_id):
+            for connector in built.connectors:  # the operator's statement
+                self.outlets[connector.key].fallback_w = fallback_w
+        return charger(
+            built.charger_id,
+            max_power_w=max_power_w,
+            fallback_w=fallback_w,
+            connectors=len(built.connectors),
+            feeder_id=built.feeder_id,
+        )
 
     def crash_and_restart(self) -> None:
         for built in CHARGERS:
@@ -221,7 +275,7 @@ class World:
         if entry.scope is Scope.DEFAULT:
             outlet.fallback_w = entry.limit.value_w
         elif outlet.session_id == entry.session_id:
-            outlet.session_limit_w = entry.limit.value_w
+            outlet.session_limit = entry
 
     def answer(self) -> None:
         socket = self.sockets.get(self.any_charger().charger_id)
@@ -233,8 +287,13 @@ class World:
             return
         if self.in_flight.get(entry.connector) == entry.token:
             del self.in_flight[entry.connector]
-        state = EntryState.CONFIRMED if says_yes else EntryState.REFUSED
-        self.keep(self.ledger.settle(entry.token, state, 0.0))
+        self.settle(entry, EntryState.CONFIRMED if says_yes else EntryState.REFUSED)
+
+    def settle(self, entry: Entry, state: EntryState) -> None:
+        self.keep(self.ledger.settle(entry.token, state, self.now))
+        session_id = entry.session_id
+        if session_id is not None and self.known_sessions.get(entry.connector) != session_id:
+            self.keep(self.ledger.end_session(entry.connector, session_id))
 
     def time_out(self) -> None:
         """Csms stops waiting; the frame or its answer may still be on its way."""
@@ -245,14 +304,14 @@ class World:
     def unanswered(self, key: ConnectorKey, token: int) -> None:
         if self.in_flight.get(key) == token:
             del self.in_flight[key]
-            self.keep(self.ledger.settle(token, EntryState.UNANSWERED, 0.0))
+            self.settle(self.kept[token], EntryState.UNANSWERED)
 
     def plug_in(self) -> None:
         outlet = self.outlets[self.any_key()]
         if outlet.session_id is None:
             self.sessions += 1
             outlet.session_id = f"s{self.sessions}"
-            outlet.session_limit_w = None
+            outlet.session_limit = None
 
     def report_start(self) -> None:
         key = self.any_key()
@@ -267,7 +326,7 @@ class World:
     def unplug(self) -> None:
         outlet = self.outlets[self.any_key()]
         outlet.session_id = None
-        outlet.session_limit_w = None
+        outlet.session_limit = None
 
     def report_end(self) -> None:
         key = self.any_key()
@@ -282,7 +341,7 @@ class World:
         self.lose(built.charger_id)
         for connector in built.connectors:
             if self.chance(0.5):
-                self.outlets[connector.key].session_limit_w = None
+                self.outlets[connector.key].session_limit = None
         self.keep(self.ledger.doubt(built.charger_id))
 
     # ------------------------------------------------------------------ the law
@@ -295,11 +354,13 @@ class World:
         on_the_wire: dict[ConnectorKey, int] = {}
         for socket in self.sockets.values():
             for entry in socket.down:
-                if self.outlets[entry.connector].session_id == entry.session_id:
+                outlet = self.outlets[entry.connector]
+                if entry.scope is Scope.DEFAULT or outlet.session_id == entry.session_id:
                     least_w = on_the_wire.get(entry.connector, 0)
-                    on_the_wire[entry.connector] = max(least_w, entry.limit.value_w)
+                    says_w = outlet.says_w(entry, self.now)
+                    on_the_wire[entry.connector] = max(least_w, says_w)
         return sum(
-            max(outlet.fallback_w, outlet.lets_through(), on_the_wire.get(key, 0))
+            max(outlet.fallback_w, outlet.lets_through(self.now), on_the_wire.get(key, 0))
             for key, outlet in self.outlets.items()
         )
 
@@ -310,7 +371,7 @@ class World:
         added to it.
         """
         for key, outlet in self.outlets.items():
-            assert outlet.lets_through() <= self.ledger.worst_case_w(key), str(key)
+            assert outlet.lets_through(self.now) <= self.ledger.worst_case_w(key), str(key)
         assert self.potential_w() <= self.allowed_w
         self.allowed_w = max(self.station.available_w, self.potential_w())
 
@@ -380,6 +441,20 @@ class RoomIsNotChecked(Ledger):
         return 0
 
 
+class ClocksAreRight(Ledger):
+    """A lease counts no longer than the charger was told."""
+
+    def expire(self, now: float) -> list[Entry]:
+        return super().expire(now + SKEW_S)
+
+
+class NewMaximumIsObeyed(Ledger):
+    """A lowered maximum counts from when it is configured."""
+
+    def worst_case_w(self, key: ConnectorKey) -> int:
+        return min(super().worst_case_w(key), self.station.connector(key).max_power_w)
+
+
 @pytest.mark.parametrize(
     "mutant",
     [
@@ -388,6 +463,8 @@ class RoomIsNotChecked(Ledger):
         OnlyTheNewestCounts,
         NothingIsKept,
         RoomIsNotChecked,
+        ClocksAreRight,
+        NewMaximumIsObeyed,
     ],
 )
 def test_a_ledger_without_one_of_its_rules_breaks_the_law(mutant: type[Ledger]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import typing
 from typing import Any
 
 import pytest
@@ -14,15 +15,21 @@ import csms.cli
 import simulators.cli
 import simulators.scenario
 from csms.config import Config
+from csms.dispatch.ledger import EntryState
+from csms.dispatch.standing import Condition
 from csms.station.document import (
     BatteryDocument,
+    CapabilitiesDocument,
     ChargerDocument,
     ConnectorDocument,
     FeederDocument,
+    GridLimitSourceDocument,
     StationDocument,
-    feasibility,
     parse_station,
 )
+from csms.station.feasibility import feasibility
+from csms.station.model import LimitSource
+from simulators.scenario import Scenario, Stream, VehicleSpec
 from tests.unit import document_tables
 from tests.unit.source_tree import ROOT, modules
 
@@ -47,7 +54,9 @@ def test_every_key_of_a_station_file_is_in_the_table() -> None:
         *keys(StationDocument, ""),
         *keys(FeederDocument, "feeders[]."),
         *keys(BatteryDocument, "battery."),
+        *keys(GridLimitSourceDocument, "gridLimitSource."),
         *keys(ChargerDocument, "chargers[]."),
+        *keys(CapabilitiesDocument, "chargers[].capabilities."),
         *keys(ConnectorDocument, "chargers[].connectors[]."),
     }
 
@@ -64,11 +73,32 @@ def test_the_keys_that_must_be_there_are_marked() -> None:
             StationDocument,
             FeederDocument,
             BatteryDocument,
+            GridLimitSourceDocument,
             ChargerDocument,
+            CapabilitiesDocument,
             ConnectorDocument,
         )
         for field in model.model_fields.values()
         if field.is_required()
+    }
+
+
+def test_every_word_of_the_status_is_in_the_table() -> None:
+    cells = [row[0] for row in document_tables.written("The words of the status")]
+    listed = [cell.strip("`") for cell in cells if re.fullmatch(r"`\w+`", cell)]
+    words = [*Condition, *LimitSource, *EntryState]
+    assert sorted(listed) == sorted(str(word) for word in words)
+
+
+def test_every_key_of_a_scenario_is_in_the_table() -> None:
+    cells = [row[0] for row in document_tables.written("Scenario files")]
+    listed = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    steps = typing.get_args(typing.get_args(simulators.scenario.Step)[0])
+    assert listed - {"simulated.ID"} == {
+        *(name for name in Scenario.model_fields if name not in {"step", "stream", "simulated"}),
+        *(f"step[].{name}" for step in steps for name in step.model_fields),
+        *(f"vehicle.{name}" for name in VehicleSpec.model_fields),
+        *(f"stream.{name}" for name in Stream.model_fields),
     }
 
 

@@ -23,7 +23,6 @@ NAMED_BY_THE_STANDARD = {"csms/protocol/ocpp16/core.py"}
 # Modules without a mirror test, each with what tests it instead.
 NO_MIRROR = {
     "csms/__main__.py": "runs cli.main",
-    "csms/dispatch/commands.py": "values only",
     "csms/ports.py": "signatures and values: tests/contract holds every implementation to them",
 }
 # Unit tests of no module: they test the repository.

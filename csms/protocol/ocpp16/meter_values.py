@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from ocpp.v16.enums import Location, Measurand, ReadingContext, ValueFormat  # type: ignore[import-untyped, unused-ignore]
@@ -102,23 +101,6 @@ _LOCATION_RANKS = {Location.outlet: 0, Location.cable: 1, Location.ev: 1, Locati
 _INLET_RANK = 2
 
 
-class PowerOrigin(StrEnum):
-    """How the power of a sample was come by."""
-
-    TOTAL = "reported total"
-    LINES = "sum of the reported lines"
-    VOLT_AMPERES = "volts times amperes"
-    NONE = "not known"
-
-
-@dataclass(frozen=True, slots=True)
-class MeterReading:
-    """A sample, and how its power was come by."""
-
-    sample: MeterSample
-    power_origin: PowerOrigin
-
-
 @dataclass(frozen=True, slots=True)
 class _Value:
     """One usable sampled value in its base unit. `phase` is "", "L1", "L2", "L3", "N" or "LL"."""
@@ -167,36 +149,30 @@ def normalise(payload: Mapping[str, Any], charger_id: str, now: float) -> list[M
     `now` is UTC epoch seconds, the time of receipt. At most `ELEMENTS_READ` samples, in the order
     sent. The connector is the one in the message, 0 (the charger) when it names none.
     """
-    return [reading.sample for reading in read(payload, charger_id, now)]
-
-
-def read(payload: Mapping[str, Any], charger_id: str, now: float) -> list[MeterReading]:
-    """As `normalise`, with each sample's power origin."""
     elements = fields.items(payload.get("meterValue", payload.get("transactionData")))
     connector = ConnectorKey(charger_id, fields.connector_id(payload.get("connectorId")))
     transaction_id = fields.integer(payload.get("transactionId"))
-    readings = (
-        _reading(fields.mapping(element), connector, transaction_id, now)
+    samples = (
+        _sample(fields.mapping(element), connector, transaction_id, now)
         for element in elements[-ELEMENTS_READ:]
     )
-    return [reading for reading in readings if reading is not None]
+    return [sample for sample in samples if sample is not None]
 
 
-def _reading(
+def _sample(
     element: Mapping[str, Any], connector: ConnectorKey, transaction_id: int | None, now: float
-) -> MeterReading | None:
+) -> MeterSample | None:
     sent = fields.items(element.get("sampledValue"))[:VALUES_READ]
     chosen = _choose(v for v in (_value(fields.mapping(s)) for s in sent) if v is not None)
     if not chosen:
         return None
     volts = chosen.get(_VOLTAGE, _NOTHING)
     amperes = chosen.get(_CURRENT, _NOTHING)
-    power_w, origin = _power(chosen.get(_POWER, _NOTHING), amperes, volts)
-    sample = MeterSample(
+    return MeterSample(
         connector=connector,
         at=now,
         measured_at=fields.timestamp(element.get("timestamp")),
-        power_w=power_w,
+        power_w=_power(chosen.get(_POWER, _NOTHING), amperes, volts),
         energy_wh=_whole(chosen.get(_ENERGY, _NOTHING).sum),
         current_a=_largest(amperes),
         voltage_v=_voltage(volts),
@@ -205,7 +181,6 @@ def _reading(
         transaction_id=transaction_id,
         context=min((c.context for c in chosen.values()), key=_context_rank),
     )
-    return MeterReading(sample, origin)
 
 
 # ---------------------------------------------------------------------- one sampled value
@@ -284,19 +259,17 @@ def _choose(values: Iterable[_Value]) -> dict[str, _Chosen]:
 # ---------------------------------------------------------------------- what they say together
 
 
-def _power(power: _Chosen, amperes: _Chosen, volts: _Chosen) -> tuple[int | None, PowerOrigin]:
+def _power(power: _Chosen, amperes: _Chosen, volts: _Chosen) -> int | None:
     """Active power: as reported, else from currents and voltages.
 
     A reading below zero is export, not a demand, and gives no power at all.
     """
     found = power.sum
-    origin = PowerOrigin.TOTAL if power.total is not None else PowerOrigin.LINES
     if found is None:
         found = _volt_amperes(amperes, volts)
-        origin = PowerOrigin.VOLT_AMPERES
     if found is None or found < -IDLE_EXPORT_W:
-        return None, PowerOrigin.NONE
-    return _whole(max(0.0, found)), origin
+        return None
+    return _whole(max(0.0, found))
 
 
 def _offered(chosen: Mapping[str, _Chosen], volts: _Chosen) -> int | None:

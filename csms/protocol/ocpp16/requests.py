@@ -43,7 +43,7 @@ SENT = frozenset(
 
 _TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
 
-# What the published schemas leave open although the text or the errata close it. Times: §3.14, and
+# What the published schemas leave open although the text or the errata close it. Times: §3.15, and
 # the one form every charger reads. Periods: errata 3.45 wants a first one, so there must be one.
 _CORRECTIONS: Mapping[str, Mapping[str, Any]] = {
     "chargingProfileId": {"minimum": 1},
@@ -182,7 +182,7 @@ def _profile_rule(payload: Mapping[str, Any]) -> str | None:
     if session and "transactionId" not in profile:
         return "csChargingProfiles.transactionId: a TxProfile needs its transaction (§5.16)"
     if not session and "transactionId" in profile:
-        return f"csChargingProfiles.transactionId: not in a {purpose} (§7.10)"
+        return f"csChargingProfiles.transactionId: not in a {purpose} (§7.8)"
     if payload["connectorId"] != 0 and (
         purpose == ChargingProfilePurposeType.charge_point_max_profile.value
     ):

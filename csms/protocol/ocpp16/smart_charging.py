@@ -1,9 +1,10 @@
-"""From a limit to a charging profile (OCPP 1.6 §3.13, §5.16), in the shape most chargers take.
+"""From a limit to a charging profile (OCPP 1.6 §3.13, §5.16), in the form its command says.
 
-One limit is one profile with one period. A connector has one profile for its fallback and one for
-its running session, each with a fixed id and stack level, so that a new limit replaces the old one
-in place (§3.13.2) and no charger runs out of profile slots. Nothing is ever cleared first: between
-a clear and a set the connector would be unlimited.
+A limit with an end is a lease: a schedule whose first period is the limit and whose second, from
+its end on, is what may be drawn then. It never has a duration: when a schedule ends, some chargers
+go to full power. Each purpose has a fixed id on each connector, so that a new limit replaces the
+old one in place (§3.13.2) and no charger runs out of profile slots. Nothing is ever cleared first:
+between a clear and a set the connector would be unlimited.
 """
 
 from __future__ import annotations
@@ -17,102 +18,96 @@ from ocpp.v16.enums import (  # type: ignore[import-untyped, unused-ignore]
     ChargingRateUnitType,
 )
 
-from csms.dispatch.commands import Scope, SetLimit
+from csms.balancing.quantize import amperes
+from csms.dispatch.commands import Kind, Purpose, SetLimit
 from csms.errors import ProtocolError
 from csms.protocol.ocpp16 import fields
-from csms.station.model import CurrentType, RateUnit
+from csms.station.model import RateUnit
 
 START_BEFORE_S = 60
 """How far in the past a schedule starts. A start in the future would leave the connector unlimited
 until then, and the charger's clock may be some seconds behind."""
 
-DEFAULT_STACK_LEVEL = 0
-SESSION_STACK_LEVEL = 0
-"""0 is the one level every charger has; levels of different purposes do not compete (§3.13.3)."""
+WHOLE_CHARGER = 0
+"""The connectorId a ChargePointMaxProfile must have (§3.13.1)."""
 
-PHASES_ASSUMED = 3
-"""What a charger takes an absent numberPhases for (errata 3.68)."""
+_PURPOSES = {
+    Purpose.SESSION: ChargingProfilePurposeType.tx_profile,
+    Purpose.DEFAULT: ChargingProfilePurposeType.tx_default_profile,
+    Purpose.CHARGER: ChargingProfilePurposeType.charge_point_max_profile,
+}
+_KINDS = {
+    Kind.ABSOLUTE: ChargingProfileKindType.absolute,
+    Kind.RELATIVE: ChargingProfileKindType.relative,
+}
+_UNITS = {
+    RateUnit.WATTS: ChargingRateUnitType.watts,
+    RateUnit.AMPERES: ChargingRateUnitType.amps,
+}
 
 
 def profile_id(command: SetLimit) -> int:
-    """The chargingProfileId for this command's connector and scope: the same each time, from 1."""
-    first = 2 * command.connector.connector_id + 1
-    return first if command.scope is Scope.DEFAULT else first + 1
+    """The chargingProfileId of this command's connector and purpose: the same each time, from 1.
+
+    Two limits of the same purpose take the same slot of the charger, whatever their scope.
+    """
+    first = 2 * _connector_id(command) + 1
+    return first + 1 if command.form.purpose is Purpose.SESSION else first
 
 
-def set_charging_profile(
-    command: SetLimit, now: float, *, session_stack_level: int = SESSION_STACK_LEVEL
-) -> dict[str, Any]:
+def set_charging_profile(command: SetLimit, now: float) -> dict[str, Any]:
     """SetChargingProfile.req (§6.43) for a limit. Absent fields are left out, never null.
 
-    `now` is UTC epoch seconds. `session_stack_level` is for chargers that need another level for
-    the limit of a session. A limit with an end gets a duration that ends no later than it does.
-    Raises ProtocolError when the limit cannot be written in amperes.
+    `now` is UTC epoch seconds. Raises ProtocolError when the limit cannot be written in amperes.
     """
-    default = command.scope is Scope.DEFAULT
-    purpose = (
-        ChargingProfilePurposeType.tx_default_profile
-        if default
-        else ChargingProfilePurposeType.tx_profile
-    )
+    form = command.form
     profile: dict[str, Any] = {"chargingProfileId": profile_id(command)}
-    if not default and command.transaction_id is not None:
+    if form.purpose is Purpose.SESSION and command.transaction_id is not None:
         profile["transactionId"] = command.transaction_id
     profile |= {
-        "stackLevel": DEFAULT_STACK_LEVEL if default else session_stack_level,
-        "chargingProfilePurpose": str(purpose.value),
-        "chargingProfileKind": str(ChargingProfileKindType.absolute.value),
+        "stackLevel": form.stack_level,
+        "chargingProfilePurpose": str(_PURPOSES[form.purpose].value),
+        "chargingProfileKind": str(_KINDS[form.kind].value),
         "chargingSchedule": _schedule(command, now),
     }
-    return {"connectorId": command.connector.connector_id, "csChargingProfiles": profile}
+    return {"connectorId": _connector_id(command), "csChargingProfiles": profile}
+
+
+def _connector_id(command: SetLimit) -> int:
+    whole = command.form.purpose is Purpose.CHARGER
+    return WHOLE_CHARGER if whole else command.connector.connector_id
 
 
 def _schedule(command: SetLimit, now: float) -> dict[str, Any]:
     start = math.floor(now) - START_BEFORE_S
-    schedule: dict[str, Any] = {}
-    if command.limit.expires_at is not None:
+    periods = [_period(command, 0, command.limit.value_w)]
+    if command.limit.expires_at is not None and command.form.carries_end:
         # A limit that has already ended is still sent: it replaces the one before it.
-        schedule["duration"] = max(1, math.floor(command.limit.expires_at) - start)
-    unit = (
-        ChargingRateUnitType.watts
-        if command.rate_unit is RateUnit.WATTS
-        else ChargingRateUnitType.amps
-    )
+        end_s = max(1, math.floor(command.limit.expires_at) - start)
+        periods.append(_period(command, end_s, command.after_w))
+    schedule: dict[str, Any] = {}
+    if command.form.kind is Kind.ABSOLUTE:
+        schedule["startSchedule"] = fields.time_text(start)
     schedule |= {
-        "startSchedule": fields.time_text(start),
-        "chargingRateUnit": str(unit.value),
-        "chargingSchedulePeriod": [_period(command)],
+        "chargingRateUnit": str(_UNITS[command.form.unit].value),
+        "chargingSchedulePeriod": periods,
     }
     return schedule
 
 
-def _period(command: SetLimit) -> dict[str, Any]:
-    """The one period of the schedule.
-
-    A charger told watts divides them by numberPhases (errata 3.68), so on AC they are told; in
-    amperes they are told only where they are not what the charger assumes.
-    """
-    if command.rate_unit is RateUnit.AMPERES:
-        period: dict[str, Any] = {"startPeriod": 0, "limit": amperes(command)}
-        tell_phases = command.phases != PHASES_ASSUMED
-    else:
-        period = {"startPeriod": 0, "limit": command.limit.value_w}
-        tell_phases = command.current_type is CurrentType.AC
-    if tell_phases:
+def _period(command: SetLimit, start_s: int, limit_w: int) -> dict[str, Any]:
+    period: dict[str, Any] = {"startPeriod": start_s, "limit": _limit(command, limit_w)}
+    if command.form.names_phases(command.current_type, command.phases):
         period["numberPhases"] = command.phases
     return period
 
 
-def amperes(command: SetLimit) -> float:
-    """The limit in amperes per phase, rounded down to the one decimal OCPP 1.6 §7.14 allows.
-
-    Raises ProtocolError when the connector's voltage or number of phases is not positive.
-    """
-    divisor = command.voltage_v * command.phases
-    if command.voltage_v <= 0 or command.phases <= 0:
-        raise ProtocolError(
-            "PropertyConstraintViolation",
-            f"limit: no amperes from {command.voltage_v} V and {command.phases} phases",
-        )
-    tenths = command.limit.value_w * 10 // divisor
-    return tenths // 10 if tenths % 10 == 0 else tenths / 10
+def _limit(command: SetLimit, limit_w: int) -> float:
+    """The value in the unit of the form, rounded down to the one decimal §7.14 allows."""
+    if command.form.unit is RateUnit.WATTS:
+        return limit_w
+    try:
+        limit_a = amperes(limit_w, command.phases, command.voltage_v)
+    except ValueError as error:
+        raise ProtocolError("PropertyConstraintViolation", f"limit: {error}") from error
+    return int(limit_a) if limit_a.is_integer() else limit_a

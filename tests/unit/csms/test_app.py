@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from csms.app import running, server_settings, supervisor_settings
 from csms.config import Config
+from csms.control.clock import SystemClock
 from csms.control.supervisor import UnknownChargers
 from csms.errors import ConfigError, StorageError
 from csms.ports import TokenStatus
@@ -40,11 +42,14 @@ def test_settings_reach_the_stations() -> None:
             remote_start_timeout_s=7.0,
             heartbeat_interval_s=60,
             unknown_id_tokens="reject",
+            id_tokens=["CARD"],
             meter_interval_s=200,
             raise_spacing_s=11.0,
             dead_band_w=500,
             grace_s=12.0,
             registration_grace_s=13.0,
+            lease_s=120.0,
+            clock_skew_s=30.0,
         )
     )
     assert settings.default_station == "S1"
@@ -52,10 +57,13 @@ def test_settings_reach_the_stations() -> None:
     assert settings.remote_timeout_s == 7.0
     assert settings.recorder.heartbeat_interval_s == 60
     assert settings.recorder.accept_unknown_tokens is False
+    assert settings.recorder.id_tokens == {"CARD"}
     assert settings.loop.registration.meter_interval_s == 200
     assert settings.loop.dispatch.dead_band_w == 500
     assert settings.loop.dispatch.raise_spacing_s == 11.0
     assert settings.loop.dispatch.registration_grace_s == 13.0
+    assert settings.loop.dispatch.lease_s == 120.0
+    assert settings.loop.dispatch.clock_skew_s == 30.0
     assert settings.demand.dead_band_w == 500
     assert settings.demand.raise_spacing_s == 11.0
     assert settings.demand.grace_s == 12.0
@@ -107,12 +115,9 @@ async def test_everything_runs_inside_the_block_and_nothing_after_it() -> None:
     async with running(config(id_tokens=["CARD"]), [STATION], store=store) as app:
         assert app.ocpp_url.startswith("ws://127.0.0.1:")
         async with httpx.AsyncClient(base_url=app.api_url, trust_env=False) as client:
-            assert (await client.get("/health")).json() == {"status": "ok"}
+            assert (await client.get("/health")).json()["status"] == "ok"
             status = (await client.get("/station/status")).json()
-        token = await app.store.load_token("card")
     assert (status["stationId"], status["available"]) == ("S1", 400.0)
-    assert token is not None
-    assert token.status is TokenStatus.ACCEPTED
     async with httpx.AsyncClient(trust_env=False) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{app.api_url}/health")
@@ -126,9 +131,21 @@ async def test_an_error_inside_the_block_comes_out_as_it_is() -> None:
 
 async def test_a_database_url_is_used(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'csms.db'}"
+    before = SystemClock().now()
     async with running(config(database_url=url), [STATION]) as app:
         assert await app.store.load_stations() != {}
-    assert (tmp_path / "csms.db").exists()
+    with contextlib.closing(sqlite3.connect(tmp_path / "csms.db")) as database:
+        ((changed_at,),) = database.execute("SELECT updated_at FROM stations").fetchall()
+    assert before <= changed_at <= SystemClock().now()
+
+
+async def test_a_token_taken_out_of_the_settings_may_not_charge_any_more(tmp_path: Path) -> None:
+    settings = config(database_url=f"sqlite:///{tmp_path / 'csms.db'}", unknown_id_tokens="reject")
+    for listed, status in ((["CARD"], TokenStatus.ACCEPTED), ([], TokenStatus.INVALID)):
+        changed = settings.model_copy(update={"id_tokens": listed})
+        async with running(changed, [STATION]) as app:
+            token = await app.supervisor.recorder.authorize("CP001", "card")
+            assert token.status is status
 
 
 async def test_a_database_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
@@ -149,11 +166,13 @@ async def test_a_port_that_is_taken_is_named(setting: str) -> None:
     assert str(port) in caught.value.problems[0][1]
 
 
-async def test_an_address_that_is_none_is_named() -> None:
+@pytest.mark.parametrize("setting", ["ocpp_host", "api_host"])
+@pytest.mark.parametrize("host", ["256.0.0.1", "192.0.2.1"])
+async def test_an_address_that_is_none_of_this_machine_is_named(setting: str, host: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        async with running(config(api_host="256.0.0.1"), [STATION], store=MemoryStore()):
+        async with running(config(**{setting: host}), [STATION], store=MemoryStore()):
             pytest.fail("it runs")
-    assert [path for path, _ in caught.value.problems] == ["api_port"]
+    assert [path for path, _ in caught.value.problems] == [setting]
 
 
 async def test_ipv6_addresses_are_bracketed_in_urls() -> None:

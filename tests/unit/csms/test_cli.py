@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from csms import __version__
 from csms.cli import app
 
 STATION: dict[str, Any] = {
@@ -43,7 +44,31 @@ def test_check_config_prints_settings_and_stations(station: Path) -> None:
     assert "ocpp_port = 9001" in lines
     assert "api_port = 8080" in lines
     assert f'stations = "{station}"' in lines
-    assert json.loads(result.output.partition("station S1:\n")[2]) == STATION
+    assert "default_station = none" in lines
+    shown = result.output.partition("station S1, as in its file:\n")[2]
+    document, _, connectors = shown.partition("with defaults, in kW:\n")
+    assert json.loads(document) == STATION
+    assert connectors.splitlines() == [
+        "  CP001/1: DC, maxPower 200, minPower 0, fallback 0, unit W",
+        "  CP001/2: DC, maxPower 200, minPower 0, fallback 0, unit W",
+    ]
+
+
+def test_check_config_prints_warnings(tmp_path: Path, station: Path) -> None:
+    result = run("check-config", station, env={"CSMS_UNKNOWN_ID_TOKENS": "reject"})
+    assert result.exit_code == 0
+    assert 'warning: unknown_id_tokens is "reject"' in result.output
+
+
+def test_check_config_tells_what_serve_would_refuse(tmp_path: Path, station: Path) -> None:
+    result = run("check-config", station, env={"CSMS_DATABASE_URL": "sqlite:///no/such/csms.db"})
+    assert result.exit_code == 2
+    assert "database_url: the database folder " in result.output
+
+
+def test_the_version_is_printed() -> None:
+    result = run("--version")
+    assert (result.exit_code, result.output) == (0, f"csms {__version__}\n")
 
 
 def test_check_config_prints_what_is_wrong_and_where(tmp_path: Path) -> None:

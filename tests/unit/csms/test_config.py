@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from csms.config import Config, load, load_stations, settings_table
+from csms.config import NO_STATIONS, SAY_WHERE, Config, load, load_stations, settings_table
 from csms.errors import ConfigError
 
 STATION: dict[str, Any] = {
@@ -74,9 +74,11 @@ def test_settings_cannot_be_changed() -> None:
         ("ocpp_port = 9000.5", "ocpp_port", "9000.5"),
         ("call_timeout_s = nan", "call_timeout_s", "nan"),
         ("call_timeout_s = 0.5", "call_timeout_s", "0.5"),
+        ("lease_s = 29", "lease_s", "29"),
+        ("clock_skew_s = 0", "clock_skew_s", "0"),
         ('unknown_chargers = "maybe"', "unknown_chargers", "'maybe'"),
-        ('id_tokens = ["A", "123456789012345678901"]', "id_tokens.1", "'1234567890"),
-        ("id_tokens = [7]", "id_tokens.0", "7"),
+        ('id_tokens = ["A", "123456789012345678901"]', "id_tokens[1]", "'1234567890"),
+        ("id_tokens = [7]", "id_tokens[0]", "7"),
         ('database_url = ""', "database_url", "''"),
         ("stations = 7", "stations", "7"),
         ('log_format = "xml"', "log_format", "'xml'"),
@@ -100,6 +102,15 @@ def test_an_idle_timeout_shorter_than_three_heartbeats_is_refused(tmp_path: Path
             "idle_timeout_s is 900, but must be at least 1800: 3 times heartbeat_interval_s",
         ),
     )
+
+
+def test_a_lease_that_a_wrong_clock_ends_before_it_is_renewed_is_refused(tmp_path: Path) -> None:
+    error = refused(write(tmp_path / "csms.toml", "lease_s = 100"))
+    assert error.problems == (
+        ("", "clock_skew_s is 60, but must be at most half of lease_s, which is 100"),
+    )
+    kept = load(write(tmp_path / "csms.toml", "lease_s = 30\nclock_skew_s = 15"), {})
+    assert (kept.lease_s, kept.clock_skew_s) == (30.0, 15.0)
 
 
 def test_every_bad_setting_is_reported_at_once(tmp_path: Path) -> None:
@@ -171,7 +182,7 @@ def test_a_bad_variable_is_named_with_its_value(variable: str, text: str) -> Non
 
 def test_a_bad_part_of_a_list_is_named() -> None:
     error = refused(None, {"CSMS_ID_TOKENS": "A," + "B" * 21})
-    assert [place for place, _ in error.problems] == ["CSMS_ID_TOKENS.1"]
+    assert [place for place, _ in error.problems] == ["CSMS_ID_TOKENS[1]"]
 
 
 def test_variables_that_kubernetes_sets_are_not_settings() -> None:
@@ -200,9 +211,9 @@ def test_a_folder_gives_its_stations_by_file_name(tmp_path: Path) -> None:
 
 def test_no_station_is_an_error(tmp_path: Path) -> None:
     error = refused_stations(Config(stations=tmp_path))
-    assert error.problems == (("stations", "the folder has no *.json file"),)
+    assert error.problems == (("stations", f"the folder has no *.json file: {SAY_WHERE}"),)
     error = refused_stations(Config(stations=tmp_path / "missing"))
-    assert error.problems == (("stations", "there is no such file or folder"),)
+    assert error.problems == (("stations", NO_STATIONS),)
 
 
 def test_a_bad_station_is_named_with_its_file(tmp_path: Path) -> None:
@@ -246,14 +257,29 @@ def test_a_charger_in_two_stations_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.json", STATION)
     write(tmp_path / "b.json", {**STATION, "stationId": "S2"})
     assert refused_stations(Config(stations=tmp_path)).problems == (
-        ("chargers.0.id", "'CP001' is also in station S1"),
+        ("chargers[0].id", "'CP001' is also in station S1"),
     )
 
 
-def test_a_default_station_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.json", STATION)
-    error = refused_stations(Config(stations=path, default_station="S9"))
-    assert error.problems == (("default_station", "'S9' is not one of: S1"),)
+def test_a_json_file_is_judged_as_json_whatever_is_in_it(tmp_path: Path) -> None:
+    assert refused(write(tmp_path / "a.json", "[1]")).problems == (("", "is not a JSON object"),)
+    (problem,) = refused(write(tmp_path / "b.json", "stationId = 1")).problems
+    assert problem[1].startswith("is not JSON: ")
+
+
+def test_a_setting_that_is_misspelt_is_told_how_it_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "csms.toml", "ocpp_prot = 9001")
+    assert refused(path).problems == (
+        ("ocpp_prot", "is not a known key (value 9001); did you mean ocpp_port?"),
+    )
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    text = '{"stationId": "S1", "gridCapacity": 400, "gridCapacity": 40, "chargers": []}'
+    path = write(tmp_path / "a.json", text)
+    assert refused_stations(Config(stations=path)).problems == (
+        ("", "is not JSON: the key 'gridCapacity' is there twice"),
+    )
 
 
 # ------------------------------------------------------------------ the table

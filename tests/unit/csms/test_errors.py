@@ -15,7 +15,7 @@ def test_a_configuration_error_names_every_field_and_what_is_wrong_with_it() -> 
     assert str(error) == (
         "site.json: the configuration cannot be used\n"
         "  chargers.0.maxPower: must be above 0 (got -1)\n"
-        "  (whole file): is empty"
+        "  is empty"
     )
     assert error.origin == "site.json"
     assert error.problems == (

@@ -231,6 +231,10 @@ class EqualShares(Central):
         self.sessions: dict[str, dict[str, Any]] = {}
         self.settled = True
         self.refuses_stops = False
+        self.condition = "CONTROLLED"
+        self.absent: dict[str, str] = {}
+        self.status_code = 200
+        self.changes_left = 1_000
         self._declared: dict[str, float] = {}
 
     def after(
@@ -245,6 +249,7 @@ class EqualShares(Central):
             name = f"{charger_id}/{payload['connectorId']}"
             self.sessions[str(answer["transactionId"])] = {
                 "sessionId": str(answer["transactionId"]),
+                "transactionId": answer["transactionId"],
                 "connectorId": connector,
                 "most": self._declared.get(name, self.most_kw),
             }
@@ -279,18 +284,31 @@ class EqualShares(Central):
     async def _serve(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content) if request.content else {}
         if request.url.path.endswith("/status"):
+            if self.status_code != 200:
+                return httpx.Response(self.status_code)
             return httpx.Response(200, json=self._status())
         if request.method == "DELETE":
             return await self._stop(request.url.path.rpartition("/")[2])
-        if request.url.path == "/station/config":
-            self.grid_kw = body["gridCapacity"]
-            self.share()
-            return httpx.Response(200, json=body)
+        if request.url.path.endswith("/config"):
+            return self._config(request.method, body)
         return await self._start(body)
+
+    def _config(self, method: str, body: dict[str, Any]) -> httpx.Response:
+        if method == "GET":
+            return httpx.Response(200, json={"stationId": "S", "gridCapacity": self.grid_kw})
+        self.changes_left -= 1
+        if self.changes_left < 0:
+            return httpx.Response(409, text="not now")
+        self.grid_kw = body["gridCapacity"]
+        self.share()
+        return httpx.Response(200, json=body)
 
     def _status(self) -> dict[str, Any]:
         chargers = [
-            {"id": name, "connected": True, "condition": "CONTROLLED"} for name in self._senders
+            {"id": name, "connected": True, "condition": self.condition} for name in self._senders
+        ]
+        chargers += [
+            {"id": name, "condition": condition} for name, condition in self.absent.items()
         ]
         return {"sessions": self.sessions, "chargers": chargers, "settled": self.settled}
 

@@ -58,17 +58,30 @@ def test_a_fleets_station_is_printed_as_json() -> None:
 
 def test_a_fleet_without_a_csms_reports_that_nothing_booted() -> None:
     code, output = run("fleet", *NOWHERE, "--chargers", "1", "--duration", "0.2")
-    assert code == 0
+    assert code == 1
     report = json.loads(output)
     assert (report["chargers"], report["booted"]) == (1, 0)
+    assert sum(report["refusals"].values()) == 1
 
 
-def test_a_charger_runs_for_its_duration() -> None:
+def test_a_charger_that_is_never_let_in_fails_when_its_duration_is_over() -> None:
     code, output = run("charger", *NOWHERE, "--duration", "0.2", "--json", "--ac")
-    assert code == 0
-    events = [json.loads(line) for line in output.splitlines()]
+    assert code == 1
+    *lines, last = output.splitlines()
+    assert last.startswith("CP001 was not let in at ws://127.0.0.1:1/ocpp: ")
+    assert "Connect call failed" in last
+    events = [json.loads(line) for line in lines]
     assert {event["event"] for event in events} == {"dial_failed"}
     assert {event["charger"] for event in events} == {"CP001"}
+
+
+def test_a_charger_is_given_quirks() -> None:
+    quirks = ["--quirk", "deaf", "--quirk", "slow_answer_s=30"]
+    code, _ = run("charger", *NOWHERE, "--duration", "0.05", *quirks)
+    assert code == 1  # it never reached a csms, and said so
+    code, output = run("charger", *NOWHERE, "--duration", "0.05", "--quirk", "dumb")
+    assert code == 2
+    assert "no quirk 'dumb'; there are" in output
 
 
 def test_a_site_without_a_csms_fails() -> None:

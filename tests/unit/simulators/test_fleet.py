@@ -52,6 +52,7 @@ def test_the_report_as_json() -> None:
         "charging": 5,
         "calls": 123,
         "complaints": 1,
+        "refusals": {},
         "latency": {"median": 0.001, "p99": 0.01, "worst": 0.02},
     }
 

@@ -13,8 +13,16 @@ STATUS = {
     "stationId": "S1",
     "settled": True,
     "sessions": {
-        "a": {"connectorId": {"chargerId": "CP001", "idx": 2}, "allocatedPower": 133.3},
-        "b": {"connectorId": {"chargerId": "CP002", "idx": 1}, "allocatedPower": 0.0},
+        "a": {
+            "connectorId": {"chargerId": "CP001", "idx": 2},
+            "allocatedPower": 133.3,
+            "transactionId": 7,
+        },
+        "b": {
+            "connectorId": {"chargerId": "CP002", "idx": 1},
+            "allocatedPower": 0.0,
+            "transactionId": 9,
+        },
     },
     "chargers": [
         {"id": "CP001", "connected": True, "condition": "CONTROLLED"},
@@ -65,7 +73,15 @@ async def test_a_session_is_stopped() -> None:
 async def test_a_station_is_configured() -> None:
     served = Recorded(200, {})
     await api(served).configure({"stationId": "S1", "gridCapacity": 80})
-    assert served.asked == [("POST", "/station/config", {"stationId": "S1", "gridCapacity": 80})]
+    assert served.asked == [
+        ("POST", "/stations/S1/config", {"stationId": "S1", "gridCapacity": 80})
+    ]
+
+
+async def test_a_stations_configuration_is_read() -> None:
+    served = Recorded(200, {"stationId": "S1", "gridCapacity": 80})
+    assert await api(served).configuration() == {"stationId": "S1", "gridCapacity": 80}
+    assert served.asked == [("GET", "/stations/S1/config", None)]
 
 
 async def test_the_status_by_connector() -> None:
@@ -73,6 +89,8 @@ async def test_the_status_by_connector() -> None:
     status = await api(served).status()
     assert served.asked == [("GET", "/stations/S1/status", None)]
     assert status.allocated_kw == {"CP001/2": 133.3, "CP002/1": 0.0}
+    assert status.transactions == {"CP001/2": 7, "CP002/1": 9}
+    assert status.conditions == {"CP001": "CONTROLLED", "CP002": "CONTROLLED"}
     assert (status.settled, status.ready) == (True, True)
 
 
@@ -96,8 +114,15 @@ async def test_a_station_is_ready_when_settled_and_under_control(
 
 async def test_a_refusal_says_what_was_asked_and_why_not() -> None:
     refusing = api(Recorded(409, {"detail": "the connector is occupied"}))
-    with pytest.raises(ApiError, match=r"POST /stations/S1/sessions: 409 .*occupied"):
+    with pytest.raises(ApiError, match=r"POST /stations/S1/sessions: 409 .*occupied") as caught:
         await refusing.start_session("CP001", 1, 150.0)
+    assert caught.value.final
+
+
+async def test_a_server_that_fails_may_yet_answer() -> None:
+    with pytest.raises(ApiError) as caught:
+        await api(Recorded(503, {"detail": "starting"})).status()
+    assert not caught.value.final
 
 
 async def test_a_server_that_is_not_there_is_an_api_error() -> None:

@@ -205,15 +205,137 @@ async def test_a_site_that_is_never_ready_is_a_failure() -> None:
     central.settled = False
     show = Show(arrive(1), central=central, options=Options(ready_s=0.05))
     report = await show.play()
-    assert report.failures == ["csms did not bring every charger under control: TimeoutError()"]
+    assert report.failures == [
+        "csms did not bring every charger under control: it still waits for answers of chargers"
+    ]
     assert report.steps == []
 
 
-async def test_a_csms_that_is_not_there_is_a_failure() -> None:
+async def test_a_charger_that_is_not_let_in_is_named_with_the_reason() -> None:
     central = EqualShares(200.0)
     central.down = True
     report = await Show(arrive(1), central=central, options=Options(ready_s=0.05)).play()
-    assert not report.passed
+    assert report.failures == [
+        (
+            "csms did not bring every charger under control: "
+            "CP001 was not let in (ConnectionRefusedError)"
+        )
+    ]
+
+
+async def test_a_charger_that_does_not_come_under_control_is_named_with_its_condition() -> None:
+    central = EqualShares(200.0)
+    central.condition = "UNCONTROLLED"
+    report = await Show(arrive(1), central=central, options=Options(ready_s=0.05)).play()
+    assert report.failures == [
+        "csms did not bring every charger under control: CP001 is UNCONTROLLED"
+    ]
+
+
+async def test_a_charger_that_is_not_accepted_is_named() -> None:
+    central = EqualShares(200.0)
+    central.answers["BootNotification"] = lambda _, __: None
+    report = await Show(arrive(1), central=central, options=Options(ready_s=0.05)).play()
+    assert report.failures == [
+        "csms did not bring every charger under control: CP001 was not accepted, and is CONTROLLED"
+    ]
+
+
+async def test_a_charger_of_the_station_that_is_not_in_the_scenario_is_named() -> None:
+    central = EqualShares(200.0)
+    central.absent["CP009"] = "NEVER_SEEN"
+    report = await Show(arrive(1), central=central, options=Options(ready_s=0.05)).play()
+    assert report.failures == [
+        (
+            "csms did not bring every charger under control: "
+            "CP009 is NEVER_SEEN and not in the scenario"
+        )
+    ]
+
+
+async def test_a_csms_that_does_not_know_the_station_is_a_failure_at_once() -> None:
+    central = EqualShares(200.0)
+    central.status_code = 404
+    report = await Show(arrive(1), central=central, options=Options(ready_s=10.0)).play()
+    assert report.failures == ["csms cannot play this scenario: GET /stations/S/status: 404 "]
+
+
+async def test_a_csms_that_cannot_be_asked_is_a_failure_in_the_end() -> None:
+    central = EqualShares(200.0)
+    central.status_code = 503
+    report = await Show(arrive(1), central=central, options=Options(ready_s=0.05)).play()
+    (failure,) = report.failures
+    assert "GET /stations/S/status: 503" in failure
+
+
+# ---------------------------------------------------------------------------- one after the other
+
+
+async def test_a_play_leaves_no_session_behind() -> None:
+    central = EqualShares(200.0)
+    steps = arrive(1) + arrive(2, declare=False) + expect(c1=100, c2=100)
+    for _ in range(2):
+        report = await Show(steps, central=central).play()
+        assert (report.failures, report.problems) == ([], [])
+        assert central.sessions == {}
+
+
+async def test_a_play_that_is_stopped_leaves_no_session_behind() -> None:
+    show = Show(arrive(1) + arrive(2, at=1_000_000))
+
+    async def stop_after_the_first() -> None:
+        await until(lambda: "started" in show.names)
+        show.stop.set()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(stop_after_the_first())
+        group.create_task(show.play())
+    assert show.central.sessions == {}
+
+
+async def test_sessions_of_a_play_that_was_killed_are_ended_first() -> None:
+    central = EqualShares(200.0)
+    killed = Show(arrive(1) + arrive(2, at=1_000_000), central=central)
+    async with asyncio.TaskGroup() as group:
+        playing = group.create_task(killed.play())
+        await until(lambda: central.sessions)
+        playing.cancel()
+    assert list(central.sessions) == ["1"]
+
+    show = Show(arrive(1) + expect(c1=150), central=central)
+    report = await show.play()
+    assert (report.failures, report.problems) == ([], [])
+    assert "freed" in show.names
+    (over, _) = central.payloads("CP001", "StopTransaction")
+    assert (over["transactionId"], over["reason"]) == (1, "PowerLoss")
+
+
+async def test_sessions_of_chargers_that_do_not_play_are_left_alone() -> None:
+    central = EqualShares(200.0)
+    central.sessions["5"] = {
+        "sessionId": "5",
+        "transactionId": 5,
+        "connectorId": {"chargerId": "CP009", "idx": 1},
+        "most": 1.0,
+        "allocatedPower": 1.0,
+    }
+    assert (await Show(arrive(1), central=central).play()).passed
+    assert list(central.sessions) == ["5"]
+
+
+async def test_the_grid_limit_is_given_back() -> None:
+    central = EqualShares(200.0)
+    report = await Show(arrive(1) + grid(50) + expect(c1=50), central=central).play()
+    assert (report.failures, report.problems) == ([], [])
+    assert central.grid_kw == 200.0
+
+
+async def test_a_grid_limit_that_cannot_be_given_back_is_a_problem() -> None:
+    central = EqualShares(200.0)
+    central.changes_left = 1
+    report = await Show(grid(150) + grid(100), central=central).play()
+    assert report.passed
+    assert report.problems == ["POST /stations/S/config: 409 not now"] * 2
 
 
 # ---------------------------------------------------------------------------- problems

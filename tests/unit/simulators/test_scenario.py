@@ -251,7 +251,7 @@ def test_quirks_of_a_simulated_charger() -> None:
     scenario = parse_scenario(
         STATION + "[simulated.CP001]\nignore_profiles = true\nslow_answer_s = 2", "FILE"
     )
-    quirks = scenario.simulated["CP001"].quirks()
+    quirks = scenario.simulated["CP001"]
     assert (quirks.ignore_profiles, quirks.slow_answer_s) == (True, 2.0)
     assert (quirks.deaf, quirks.no_boot_on_reconnect) == (False, True)
 

@@ -12,18 +12,21 @@ from fastapi import FastAPI
 from csms.api.app import create_api
 from csms.control.admission import Knock
 from csms.control.events import Event
+from csms.control.grid_limits import GridStatus
 from csms.control.status import (
     ChargerView,
-    Condition,
     ConnectorView,
     LimitStatus,
     SessionStatus,
     StationStatus,
 )
 from csms.dispatch.ledger import EntryState
+from csms.dispatch.standing import Condition
 from csms.errors import UnknownSessionError, UnknownStationError
-from csms.ports import Frame, StoredSession, TokenStatus
+from csms.ports import Frame, Losses, StoredSession, TokenStatus
 from csms.station.document import parse_station
+from csms.station.grid import GivenLimit, GridLimit, GridLimitSource, GridStep
+from csms.station.lifecycle import Occupancy
 from csms.station.model import ConnectorKey, CurrentType, LimitSource, Station
 from csms.station.state import ConnectorStatus
 
@@ -74,6 +77,7 @@ STATUS = StationStatus(
     allocated_w=133_333,
     measured_w=131_000,
     worst_case_w=150_000,
+    condition=Condition.CONTROLLED,
     overcommitted=False,
     settled=True,
     chargers=(
@@ -93,6 +97,8 @@ STATUS = StationStatus(
                     200_000,
                     ConnectorStatus.CHARGING,
                     "NoError",
+                    Occupancy.CHARGING,
+                    Condition.CONTROLLED,
                     150_000,
                     RUNNING,
                 ),
@@ -102,6 +108,8 @@ STATUS = StationStatus(
                     200_000,
                     ConnectorStatus.AVAILABLE,
                     "NoError",
+                    Occupancy.FREE,
+                    Condition.CONTROLLED,
                     0,
                     None,
                 ),
@@ -109,6 +117,57 @@ STATUS = StationStatus(
         ),
     ),
 )
+
+
+GRID_STATUS = GridStatus(
+    limit=GridLimit(100_000, GridLimitSource.GIVEN, STARTED_AT),
+    configured_w=400_000,
+    failsafe_w=50_000,
+    given=GivenLimit(100_000, STARTED_AT, STARTED_AT + 60),
+    next_change_at=STARTED_AT + 30,
+    awaited=(),
+    last_sign_at=STARTED_AT,
+    silent_at=STARTED_AT + 120,
+    schedule=(GridStep(STARTED_AT + 30, 80_500),),
+    warnings=("too little",),
+)
+
+
+@dataclass
+class FakeGridLimits:
+    """Answers `snapshot`; raises `error`."""
+
+    snapshot: GridStatus = GRID_STATUS
+    error: Exception | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def status(self, station_id: str) -> GridStatus:
+        return self._ask("status", station_id)
+
+    async def give(
+        self,
+        station_id: str,
+        limit_w: int,
+        *,
+        valid_for_s: float | None = None,
+        heartbeat_s: float | None = None,
+    ) -> GridStatus:
+        return self._ask("give", station_id, limit_w, valid_for_s, heartbeat_s)
+
+    async def heartbeat(self, station_id: str) -> GridStatus:
+        return self._ask("heartbeat", station_id)
+
+    async def schedule(self, station_id: str, steps: Sequence[GridStep]) -> GridStatus:
+        return self._ask("schedule", station_id, *steps)
+
+    async def withdraw(self, station_id: str) -> GridStatus:
+        return self._ask("withdraw", station_id)
+
+    def _ask(self, *what: Any) -> GridStatus:
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+        return self.snapshot
 
 
 @dataclass
@@ -125,10 +184,18 @@ class FakeOperations:
     past: list[StoredSession] = field(default_factory=lambda: [ENDED])
     knocks: list[Knock] = field(default_factory=list)
     journal: list[Event] = field(default_factory=list)
+    lost: Losses = field(default_factory=Losses)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    grid: FakeGridLimits = field(default_factory=FakeGridLimits)
 
     def healthy(self) -> bool:
         return self.well
+
+    def dropped_facts(self) -> int:
+        return self.lost.rows
+
+    def losses(self) -> Losses:
+        return self.lost
 
     def station_ids(self) -> list[str]:
         return list(self.stations)
@@ -152,6 +219,10 @@ class FakeOperations:
         self._ask("configure", station)
         self.stations[station.station_id] = station
 
+    async def remove(self, station_id: str) -> None:
+        self._ask("remove", station_id)
+        del self.stations[station_id]
+
     async def start_session(
         self,
         station_id: str,
@@ -174,8 +245,10 @@ class FakeOperations:
         *,
         consumed_w: int | None = None,
         vehicle_max_w: int | None = None,
+        forget_vehicle_max: bool = False,
     ) -> SessionStatus:
-        self._ask("update", station_id, session_id, consumed_w, vehicle_max_w)
+        declared = "forgotten" if forget_vehicle_max else vehicle_max_w
+        self._ask("update", station_id, session_id, consumed_w, declared)
         if session_id != RUNNING.session_id:
             raise UnknownSessionError(f"no session {session_id!r}")
         return RUNNING
@@ -186,11 +259,17 @@ class FakeOperations:
         self._ask("ended", station_id, limit, before)
         return self.past[:limit]
 
+    def grid_limits(self) -> FakeGridLimits:
+        return self.grid
+
     def knocked(self) -> Sequence[Knock]:
         return self.knocks
 
     def events(self, after: int = 0) -> Sequence[Event]:
         return [e for e in self.journal if e.number > after]
+
+    def last_event(self) -> int:
+        return self.journal[-1].number if self.journal else 1_000
 
     def _ask(self, *what: Any) -> None:
         self.asked.append(what)

@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 
 from csms.api.app import routes
+from csms.dispatch.ledger import EntryState
+from csms.dispatch.standing import Condition
+from csms.ports import Losses
+from csms.station.model import LimitSource
+from csms.station.state import ConnectorStatus
 from tests.unit.csms.api.fakes import Api
 
 ROUTES = [
@@ -13,9 +18,20 @@ ROUTES = [
     ("POST", "/station/config"),
     ("GET", "/station/status"),
     ("GET", "/stations"),
+    ("DELETE", "/stations/{station_id}"),
     ("GET", "/stations/{station_id}/config"),
     ("POST", "/stations/{station_id}/config"),
     ("GET", "/stations/{station_id}/status"),
+    ("GET", "/station/grid-limit"),
+    ("PUT", "/station/grid-limit"),
+    ("DELETE", "/station/grid-limit"),
+    ("POST", "/station/grid-limit/heartbeat"),
+    ("PUT", "/station/grid-limit/schedule"),
+    ("GET", "/stations/{station_id}/grid-limit"),
+    ("PUT", "/stations/{station_id}/grid-limit"),
+    ("DELETE", "/stations/{station_id}/grid-limit"),
+    ("POST", "/stations/{station_id}/grid-limit/heartbeat"),
+    ("PUT", "/stations/{station_id}/grid-limit/schedule"),
     ("POST", "/sessions"),
     ("POST", "/sessions/{session_id}/power-update"),
     ("POST", "/sessions/{session_id}/stop"),
@@ -37,10 +53,27 @@ def test_the_routes_are_these_and_each_is_described(api: Api) -> None:
 
 
 async def test_health_follows_the_stations(api: Api) -> None:
-    assert await api.get("/health") == {"status": "ok"}
+    assert await api.get("/health") == {
+        "status": "ok",
+        "droppedFacts": 0,
+        "droppedSamples": 0,
+        "droppedFrames": 0,
+        "lostRows": 0,
+    }
     api.operations.well = False
     answer = await api.request("GET", "/health")
-    assert (answer.status_code, answer.json()) == (503, {"status": "failing"})
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+
+
+async def test_health_tells_what_was_lost(api: Api) -> None:
+    api.operations.lost = Losses(samples=1, frames=2, rows=3)
+    assert await api.get("/health") == {
+        "status": "ok",
+        "droppedFacts": 3,
+        "droppedSamples": 1,
+        "droppedFrames": 2,
+        "lostRows": 3,
+    }
 
 
 async def test_the_description_is_complete(api: Api) -> None:
@@ -48,11 +81,34 @@ async def test_the_description_is_complete(api: Api) -> None:
     schemas = described["components"]["schemas"]
     assert set(schemas["Problem"]["properties"]) >= {"type", "title", "status", "detail", "errors"}
     started = described["paths"]["/sessions"]["post"]
-    assert set(started["responses"]) == {"201", "404", "409", "422", "502", "504"}
+    assert set(started["responses"]) == {"201", "404", "409", "422", "502", "503", "504"}
     assert "application/problem+json" in started["responses"]["409"]["content"]
     assert described["paths"]["/station/config"]["post"]["requestBody"]["content"][
         "application/json"
     ]["schema"] == {"$ref": "#/components/schemas/StationDocument"}
+
+
+async def test_every_field_of_an_answer_is_described(api: Api) -> None:
+    schemas = (await api.get("/openapi.json"))["components"]["schemas"]
+    answered = (
+        "StatusJson ChargerJson ConnectorJson SessionJson LimitJson EndedSessionJson EventJson "
+        "StationSummary KnockJson FrameJson FieldProblem Problem"
+    )
+    silent = [
+        f"{name}.{field}"
+        for name in answered.split()
+        for field, schema in schemas[name]["properties"].items()
+        if "description" not in schema
+    ]
+    assert silent == []
+
+
+async def test_words_of_the_status_are_listed(api: Api) -> None:
+    schemas = (await api.get("/openapi.json"))["components"]["schemas"]
+    assert set(schemas["Condition"]["enum"]) == {str(word) for word in Condition}
+    assert set(schemas["LimitSource"]["enum"]) == {str(word) for word in LimitSource}
+    assert set(schemas["EntryState"]["enum"]) == {str(word) for word in EntryState}
+    assert set(schemas["ConnectorStatus"]["enum"]) == {str(word) for word in ConnectorStatus}
 
 
 async def test_every_reference_of_the_description_leads_somewhere(api: Api) -> None:

@@ -60,6 +60,10 @@ async def test_events_are_read_on_from_a_number(api: Api) -> None:
     assert await api.get("/events?after=3") == {"last": 3, "events": []}
 
 
+async def test_the_last_number_is_one_that_was_given(api: Api) -> None:
+    assert await api.get("/events?after=9999999") == {"last": 1_000, "events": []}
+
+
 async def test_a_bad_event_number_is_refused(api: Api) -> None:
     problem = await api.problem(422, "GET", "/events?after=-1")
     assert [e["field"] for e in problem["errors"]] == ["after"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 
-from csms.api.operations import Operations
+import pytest
+
+from csms.api.operations import GridLimitOperations, Operations
+from csms.control.grid_limits import GridLimits
 from csms.control.supervisor import Supervisor
-from tests.unit.csms.api.fakes import FakeOperations
+from tests.unit.csms.api.fakes import FakeGridLimits, FakeOperations
 
 
 def the_type_checker_holds_both_to_it(
@@ -15,12 +18,21 @@ def the_type_checker_holds_both_to_it(
     return supervisor, fake
 
 
-def test_the_supervisor_and_the_fake_take_the_same_arguments() -> None:
-    asked = {name for name in vars(Operations) if not name.startswith("_")}
-    assert len(asked) == 12
+@pytest.mark.parametrize(
+    ("port", "size", "implementations"),
+    [
+        (Operations, 17, (Supervisor, FakeOperations)),
+        (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
+    ],
+)
+def test_the_real_one_and_the_fake_take_the_same_arguments(
+    port: type, size: int, implementations: tuple[type, type]
+) -> None:
+    asked = {name for name in vars(port) if not name.startswith("_")}
+    assert len(asked) == size
     for name in asked:
-        wanted = inspect.signature(getattr(Operations, name)).parameters
-        for cls in (Supervisor, FakeOperations):
+        wanted = inspect.signature(getattr(port, name)).parameters
+        for cls in implementations:
             offered = inspect.signature(getattr(cls, name)).parameters
             assert list(offered) == list(wanted), name
             assert [p.default for p in offered.values()] == [p.default for p in wanted.values()]

@@ -106,20 +106,42 @@ async def test_consumption_is_reported(api: Api, path: str) -> None:
     answer = await api.request("POST", path, json={"consumedPower": 60.5})
     assert answer.status_code == 200
     assert answer.json()["session"]["sessionId"] == "a1"
-    assert api.operations.asked == [("update", "S1", "a1", 60_500, None)]
+    assert api.operations.asked[-1] == ("update", "S1", "a1", 60_500, None)
 
 
 async def test_a_new_maximum_of_the_vehicle_is_reported(api: Api) -> None:
     body = {"consumedPower": 0, "vehicleMaxPower": 80}
     answer = await api.request("POST", "/sessions/a1/power-update", json=body)
     assert answer.status_code == 200
-    assert api.operations.asked == [("update", "S1", "a1", 0, 80_000)]
+    assert api.operations.asked[-1] == ("update", "S1", "a1", 0, 80_000)
+
+
+async def test_what_was_declared_of_the_vehicle_is_taken_back(api: Api) -> None:
+    body = {"vehicleMaxPower": None}
+    answer = await api.request("POST", "/sessions/a1/power-update", json=body)
+    assert answer.status_code == 200
+    assert api.operations.asked == [("update", "S1", "a1", None, "forgotten")]
+
+
+async def test_no_more_is_consumed_than_a_connector_gives(api: Api) -> None:
+    path = "/sessions/a1/power-update"
+    most = await api.request("POST", path, json={"consumedPower": 240})
+    assert most.status_code == 200
+    problem = await api.problem(422, "POST", path, json={"consumedPower": 240.1})
+    assert problem["errors"] == [
+        {
+            "field": "consumedPower",
+            "detail": "must be at most 240, 1.2 times what connector CP001/1 gives",
+            "value": 240.1,
+        }
+    ]
 
 
 @pytest.mark.parametrize(
     ("body", "field"),
     [
         ({}, "(body)"),
+        ({"consumedPower": None}, "(body)"),
         ({"consumedPower": -1}, "consumedPower"),
         ({"consumed_power": 1}, "consumed_power"),
         ([], "(body)"),

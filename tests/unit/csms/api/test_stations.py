@@ -22,6 +22,7 @@ SHOWN: dict[str, Any] = {
     "sumAllocated": 133.333,
     "sumMeasured": 131.0,
     "sumWorstCase": 150.0,
+    "condition": "CONTROLLED",
     "overcommitted": False,
     "settled": True,
     "sessions": {
@@ -63,6 +64,8 @@ SHOWN: dict[str, Any] = {
                     "maxPower": 200.0,
                     "status": "Charging",
                     "errorCode": "NoError",
+                    "occupancy": "charging",
+                    "condition": "CONTROLLED",
                     "worstCase": 150.0,
                     "sessionId": "a1",
                 },
@@ -72,6 +75,8 @@ SHOWN: dict[str, Any] = {
                     "maxPower": 200.0,
                     "status": "Available",
                     "errorCode": "NoError",
+                    "occupancy": "free",
+                    "condition": "CONTROLLED",
                     "worstCase": 0.0,
                     "sessionId": None,
                 },
@@ -171,3 +176,15 @@ async def test_without_a_default_station_the_short_form_says_so(api: Api) -> Non
 async def test_an_unknown_station_is_not_found(api: Api, what: str) -> None:
     problem = await api.problem(404, "GET", f"/stations/S9/{what}")
     assert problem["type"] == "urn:csms:unknown-station"
+
+
+async def test_a_station_is_removed(api: Api) -> None:
+    answer = await api.request("DELETE", "/stations/S1")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert api.operations.asked == [("remove", "S1")]
+
+
+async def test_a_station_that_must_stay_is_not_removed(api: Api) -> None:
+    api.operations.error = ConfigurationRefusedError(["station S1 is in a file"])
+    problem = await api.problem(409, "DELETE", "/stations/S1")
+    assert problem["reasons"] == ["station S1 is in a file"]

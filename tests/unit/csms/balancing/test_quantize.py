@@ -20,8 +20,16 @@ def test_a_quantum_in_amperes(phases: int, voltage_v: int, expected_w: int) -> N
     assert quantum_w(connector, RateUnit.AMPERES) == expected_w
 
 
+@pytest.mark.parametrize(
+    ("step_a", "expected_w"), [(0.1, 69), (1.0, 690), (0.5, 345), (0.3, 207), (0.0, 69), (2, 1_380)]
+)
+def test_a_charger_may_take_larger_steps(step_a: float, expected_w: int) -> None:
+    assert quantum_w(Connector(KEY, 22_000), RateUnit.AMPERES, step_a) == expected_w
+
+
 def test_a_quantum_in_watts_is_one() -> None:
     assert quantum_w(Connector(KEY, 22_000), RateUnit.WATTS) == 1
+    assert quantum_w(Connector(KEY, 22_000), RateUnit.WATTS, 1.0) == 1
 
 
 @pytest.mark.parametrize(

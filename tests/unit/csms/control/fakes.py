@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,14 +12,15 @@ from typing import Any
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
 from csms.control.balancer import Balancer
+from csms.control.capabilities import CapabilityBook
 from csms.control.events import EventLog
 from csms.control.registration import RegistrationSettings
 from csms.control.station_loop import LoopSettings, Reconfigured, StationLoop
-from csms.control.status import Condition
 from csms.control.supervisor import Supervisor, SupervisorSettings
 from csms.control.view import station_status
 from csms.dispatch.commands import Scope, SetLimit
 from csms.dispatch.ledger import Entry, Ledger
+from csms.dispatch.standing import Condition
 from csms.errors import StorageError
 from csms.ports import (
     Answer,
@@ -156,7 +157,9 @@ class FakeLink:
         waiting = {c.token: c.connector for c in self.limits if c.token in self._waiting}
         for token, key in waiting.items():
             if connector in {None, key}:
-                self._waiting.pop(token).set_result(answer)
+                kept_back = self._waiting.pop(token)
+                if not kept_back.done():  # nobody waits for it any more
+                    kept_back.set_result(answer)
 
     def unplugged(self, connector: ConnectorKey) -> None:
         """The session is over, and its limits went with it."""
@@ -198,6 +201,11 @@ def answering(
     return lambda c: answer if c.connector in connectors and c.scope is scope else YES
 
 
+def refusing(answer: Answer, *connectors: ConnectorKey) -> Callable[[SetLimit], Answer | None]:
+    """A script that answers every limit on these connectors so, in whatever form, but 0 W."""
+    return lambda c: answer if c.connector in connectors and c.limit.value_w > 0 else YES
+
+
 class FaultyStore(MemoryStore):
     """A store whose writes can fail, and take time on the clock of the test.
 
@@ -212,8 +220,11 @@ class FaultyStore(MemoryStore):
         self.write_takes_s = 0.0
         self.starts_to_fail = 0
         self.ends_to_fail = 0
+        self.chargers_to_fail = 0
         self.loses_what_ends = False
+        self.grids_fail = False
         self.writes: list[list[Entry]] = []
+        self.grids_written = 0
         self.kept_later: list[Entry] = []
         self.start_attempts: list[StoredSession] = []
 
@@ -228,6 +239,12 @@ class FaultyStore(MemoryStore):
     def write_later(self, station_id: str, entries: Sequence[Entry]) -> None:
         self.kept_later += entries
         super().write_later(station_id, entries)
+
+    async def save_grid(self, station_id: str, document: Mapping[str, Any]) -> None:
+        if self.grids_fail:
+            raise StorageError("disk full")
+        self.grids_written += 1
+        await super().save_grid(station_id, document)
 
     async def start(self, session: StoredSession) -> StoredSession:
         self.start_attempts.append(session)
@@ -248,6 +265,12 @@ class FaultyStore(MemoryStore):
         if self.loses_what_ends:
             self._transactions.clear()
         return ended
+
+    async def save_charger(self, record: ChargerRecord) -> None:
+        if self.chargers_to_fail > 0:
+            self.chargers_to_fail -= 1
+            raise StorageError("disk full")
+        await super().save_charger(record)
 
 
 # ------------------------------------------------------------------------------ one loop
@@ -331,7 +354,7 @@ class Rig:
     async def renew(self, station: Station) -> None:
         """The station is changed, and all that follows from it."""
         refused: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        self.loop.post(Reconfigured(station, refused))
+        self.loop.post(Reconfigured(station, (), refused))
         await self.quiet()
 
     def limits(self) -> dict[str, int]:
@@ -385,6 +408,7 @@ async def rig(
         clock=clock,
         events=events,
         tokens=itertools.count(1 + max((e.token for e in entries), default=0)),
+        capabilities=CapabilityBook(kept),
         settings=used,
     )
     async with asyncio.TaskGroup() as tasks:
@@ -471,7 +495,7 @@ def start_report(
     key: ConnectorKey, id_token: str = TAG, meter_wh: int = 0, at: float = START
 ) -> StartReport:
     """A StartTransaction whose timestamp is as unique as `at`."""
-    return StartReport(key, id_token, meter_wh, f"T{at:g}", at)
+    return StartReport(key, id_token, meter_wh, f"T{at:.10g}", at)
 
 
 def stored(

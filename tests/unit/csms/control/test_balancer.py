@@ -8,7 +8,8 @@ import pytest
 from csms.balancing.allocation import Node, Share, violations
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
-from csms.control.balancer import Balancer, Standing
+from csms.control.balancer import Balancer, Standing, Watched
+from csms.dispatch.capability import Capability
 from csms.dispatch.commands import Scope
 from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import Entry, EntryState, Ledger
@@ -30,9 +31,10 @@ from tests.unit.csms.control.fakes import rig
 
 A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
 B1, B2 = ConnectorKey("B", 1), ConnectorKey("B", 2)
-HERE = Standing(connected=True, settling=False, rate_unit=RateUnit.WATTS)
+WATTS = Capability(unit=RateUnit.WATTS)
+HERE = Standing(connected=True, settling=False, capability=WATTS)
 SETTLING = replace(HERE, settling=True)
-AWAY = Standing(connected=False, settling=False, rate_unit=RateUnit.WATTS)
+AWAY = Standing(connected=False, settling=False, capability=WATTS)
 NOW = 1_000.0
 
 
@@ -46,6 +48,7 @@ class Bench:
         self.ledger = Ledger(built, seen=ids if seen else [])
         self.standing = dict.fromkeys(ids, HERE)
         self.held: set[ConnectorKey] = set()
+        self.watched = Watched()
         self.tokens = 0
         self.balancer = Balancer(self.allocate, DemandPolicy(), DispatchPolicy())
         if confirmed:
@@ -74,7 +77,7 @@ class Bench:
 
     def balance(self, now: float = NOW) -> Mapping[ConnectorKey, Goal]:
         return self.balancer.balance(
-            self.state, self.ledger, self.standing, self.held.__contains__, now
+            self.state, self.ledger, self.standing, self.held.__contains__, self.watched, now
         )
 
     def values(self, now: float = NOW) -> dict[str, int]:
@@ -127,7 +130,7 @@ def test_an_offline_charger_counts_at_its_last_limit_and_others_get_the_rest() -
     bench.plug_in(B1)
     bench.standing["A"] = AWAY
     assert bench.values() == {"A/1": 180_000, "B/1": 120_000}
-    assert bench.balancer.goals[A1].source is LimitSource.CHARGER
+    assert bench.balancer.goals[A1].source is LimitSource.UNCERTAIN
 
 
 def test_an_offline_charger_without_a_session_counts_at_its_fallback() -> None:
@@ -180,7 +183,7 @@ def test_while_it_settles_a_charging_charger_takes_part() -> None:
     bench.standing["A"] = HERE
     # Both connectors of A may run without a limit, 200 kW in all: nothing is left to share.
     assert bench.values() == {"A/1": 200_000, "B/1": 0}
-    assert bench.balancer.goals[A1].source is LimitSource.CHARGER
+    assert bench.balancer.goals[A1].source is LimitSource.UNCERTAIN
 
 
 def test_a_refusing_connector_counts_at_what_may_be_in_force() -> None:
@@ -221,7 +224,7 @@ def test_every_number_of_a_connector_reaches_the_allocator() -> None:
     )
     bench = Bench(station(Charger("A", 30_000, (connector,))))
     bench.plug_in(A1, 11_000)
-    bench.standing["A"] = replace(HERE, rate_unit=RateUnit.AMPERES)
+    bench.standing["A"] = replace(HERE, capability=Capability(unit=RateUnit.AMPERES))
     bench.balance()
     (leaf,) = bench.trees[-1].leaves()
     assert leaf.key == A1
@@ -237,7 +240,7 @@ def test_shares_come_in_steps_the_charger_can_be_told(unit: RateUnit, value_w: i
     connector = Connector(A1, 22_000, CurrentType.AC)
     bench = Bench(station(Charger("A", 22_000, (connector,))))
     bench.plug_in(A1, 11_000)
-    bench.standing["A"] = replace(HERE, rate_unit=unit)
+    bench.standing["A"] = replace(HERE, capability=Capability(unit=unit))
     assert bench.values() == {"A/1": value_w}
 
 

@@ -1,92 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
-from csms.control.recorder import LARGEST_TRANSACTION_ID, RecorderSettings, StationRecorder
-from csms.control.remote import RemoteRequests
+from csms.control.recorder import LARGEST_TRANSACTION_ID, RecorderSettings
 from csms.errors import StorageError
 from csms.ports import (
     BootReport,
     BootVerdict,
     ChargerRecord,
     IdToken,
-    Recorder,
-    StopReport,
-    StoredSession,
     TokenStatus,
 )
 from csms.station.facts import ChargerConnected, ConnectorStatusReported, MeterSample
 from csms.station.model import ConnectorKey
-from csms.station.state import ConnectorStatus, Session
-from tests.stations import charger, station
-from tests.unit.csms.control.fakes import SILENCE, START, TAG, Rig, rig, start_report
+from csms.station.state import ConnectorStatus
+from tests.unit.csms.control.desk import A1, desk
+from tests.unit.csms.control.fakes import SILENCE, START, start_report
 
-A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
+A2 = ConnectorKey("A", 2)
 ELSEWHERE = ConnectorKey("Z", 1)
 NOBODY = RecorderSettings(accept_unknown_tokens=False)
-
-
-@dataclass
-class Desk:
-    """A recorder and the loop it tells, for the charger A."""
-
-    rig: Rig
-    recorder: StationRecorder
-    remote: RemoteRequests
-
-    def session(self, key: ConnectorKey = A1) -> Session | None:
-        return self.rig.loop.state.connectors[key].session
-
-    async def start(
-        self, key: ConnectorKey = A1, id_token: str = TAG, meter_wh: int = 0
-    ) -> StoredSession:
-        """The charger reports a start."""
-        self.rig.clock.advance(1.0)
-        report = start_report(key, id_token, meter_wh, self.rig.clock.now())
-        verdict = await self.recorder.start_session(report)
-        await self.rig.quiet()
-        stored = await self.rig.store.find(key.charger_id, verdict.transaction_id)
-        assert stored is not None
-        return stored
-
-    async def stop(
-        self,
-        transaction_id: int | None,
-        *,
-        meter_stop_wh: int | None = 5_000,
-        id_token: str | None = None,
-        charger_id: str = "A",
-    ) -> IdToken | None:
-        """The charger reports a stop."""
-        verdict = await self.recorder.stop_session(
-            StopReport(
-                charger_id, transaction_id, meter_stop_wh, START + 60, "EVDisconnected", id_token
-            )
-        )
-        await self.rig.quiet()
-        return verdict
-
-
-@asynccontextmanager
-async def desk(settings: RecorderSettings | None = None) -> AsyncIterator[Desk]:
-    async with rig(station(charger("A")), "A") as site:
-        remote = RemoteRequests(site.link, 60.0)
-        recorder = StationRecorder(
-            site.store,
-            site.clock,
-            site.events,
-            remote,
-            lambda charger_id: site.loop if charger_id == "A" else None,
-            RecorderSettings() if settings is None else settings,
-        )
-        as_port: Recorder = recorder
-        assert as_port.now() == START
-        yield Desk(site, recorder, remote)
 
 
 # ------------------------------------------------------------------------------ boot
@@ -129,7 +65,29 @@ async def test_a_charger_that_has_been_here_is_remembered_once() -> None:
         assert it.recorder.records["A"].accepted
 
 
+async def test_a_charger_that_could_not_be_kept_is_not_known() -> None:
+    async with desk() as it:
+        it.rig.store.chargers_to_fail = 2
+        with pytest.raises(StorageError):
+            await it.recorder.remember("A")
+        with pytest.raises(StorageError):
+            await it.recorder.boot(BootReport("A", "ACME"))
+        assert it.recorder.records == {}
+        await it.recorder.remember("A")
+        assert list(await it.rig.store.load_chargers()) == ["A"]
+
+
 # ------------------------------------------------------------------------------ tokens
+
+
+@pytest.mark.parametrize("reported", ["Card", "CARD", "card"])
+async def test_a_token_of_the_settings_may_charge_and_is_not_kept(reported: str) -> None:
+    settings = RecorderSettings(accept_unknown_tokens=False, id_tokens=frozenset({"Card"}))
+    async with desk(settings) as it:
+        assert await it.recorder.authorize("A", reported) == IdToken(reported)
+        assert await it.rig.store.load_token("Card") is None
+        await it.rig.store.save_token(IdToken("CARD", TokenStatus.BLOCKED))
+        assert (await it.recorder.authorize("A", reported)).status is TokenStatus.BLOCKED
 
 
 @pytest.mark.parametrize(
@@ -285,28 +243,13 @@ async def test_a_session_elsewhere_on_the_charger_is_left_alone() -> None:
         assert len(await it.rig.store.running()) == 2
 
 
-async def test_an_older_session_that_is_not_in_the_journal_gives_way() -> None:
+async def test_an_older_session_that_is_not_in_the_store_gives_way() -> None:
     async with desk() as it:
         await it.rig.start(A1)
         newer = await it.start(A1)
         session = it.session()
         assert session is not None
         assert session.session_id == newer.session_id
-
-
-async def test_a_start_on_a_connector_the_charger_does_not_have_is_kept() -> None:
-    async with desk() as it:
-        stored = await it.start(ConnectorKey("A", 9))
-        assert stored.connector == ConnectorKey("A", 9)
-        assert it.rig.loop.state.sessions() == []
-
-
-async def test_a_start_at_a_charger_of_no_station_is_kept() -> None:
-    async with desk() as it:
-        stored = await it.start(ELSEWHERE)
-        assert stored.station_id == ""
-        assert await it.rig.store.running() == [stored]
-        assert "session_started" not in it.rig.kinds()
 
 
 async def test_a_transaction_id_that_is_taken_is_drawn_again() -> None:
@@ -468,6 +411,21 @@ async def test_every_sample_is_kept_also_when_only_the_newest_counts() -> None:
             it.recorder.record(MeterSample(A1, START, power_w=watts))
         kept = await it.rig.store.samples(session.session_id)
         assert [s.power_w for s in kept] == [1, 2, 3]
+
+
+async def test_a_sample_right_behind_its_start_is_kept_with_its_session() -> None:
+    async with desk() as it:
+        verdict = await it.recorder.start_session(start_report(A1))
+        sample = MeterSample(A1, START, energy_wh=5_000, transaction_id=verdict.transaction_id)
+        it.recorder.record(sample)
+        assert it.session() is None
+        (stored,) = await it.rig.store.running()
+        assert await it.rig.store.samples(stored.session_id) == [sample]
+        assert stored.energy_wh == 5_000
+        await it.rig.quiet()
+        session = it.session()
+        assert session is not None
+        assert session.energy_wh == 5_000
 
 
 async def test_a_sample_of_another_transaction_is_kept_without_a_session() -> None:

@@ -4,16 +4,23 @@ import pytest
 from structlog.testing import capture_logs
 
 from csms.control.registration import (
+    FEATURES_KEY,
+    HINT_KEYS,
     INTERVAL_KEY,
+    PERIODS_KEY,
+    PROFILES_KEY,
+    STACK_LEVEL_KEY,
     UNIT_KEY,
     RegistrationSettings,
     ask_for_meter_values,
     ask_for_statuses,
+    hints,
     rate_unit,
 )
-from csms.control.station_loop import UnitLearned
-from csms.control.status import Condition
-from csms.dispatch.commands import Scope, SetLimit
+from csms.control.station_loop import Registered
+from csms.dispatch.capability import Capability, Proof
+from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
+from csms.dispatch.standing import Condition
 from csms.ports import Answer, Outcome
 from csms.station.facts import ConnectorStatusReported
 from csms.station.model import (
@@ -90,6 +97,68 @@ async def test_a_charger_that_does_not_answer_gets_amperes() -> None:
     assert await rate_unit(ac_charger(), link) is RateUnit.AMPERES
 
 
+async def test_a_charger_that_says_nothing_of_itself_gives_no_hint() -> None:
+    link = FakeLink()
+    assert await hints(ac_charger(), link) == Capability()
+    assert link.named("get_configuration") == [("AC", key) for key in HINT_KEYS]
+
+
+async def test_what_a_charger_says_of_itself_becomes_hints() -> None:
+    link = FakeLink()
+    link.configuration |= {
+        FEATURES_KEY: "Core, SmartCharging ,RemoteTrigger",
+        STACK_LEVEL_KEY: " 8 ",
+        PERIODS_KEY: "24",
+        PROFILES_KEY: "4",
+    }
+    assert await hints(charger(), link) == Capability(
+        smart_charging=Proof.YES, max_stack_level=8, max_periods=24, max_profiles=4
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "hint"),
+    [
+        (FEATURES_KEY, "Core", Capability(smart_charging=Proof.NO)),
+        (FEATURES_KEY, "core,smartcharging", Capability(smart_charging=Proof.YES)),
+        (FEATURES_KEY, " , ", Capability()),
+        (STACK_LEVEL_KEY, "0", Capability(max_stack_level=0)),
+        (STACK_LEVEL_KEY, "-1", Capability()),
+        (STACK_LEVEL_KEY, "2147483647", Capability()),
+        (STACK_LEVEL_KEY, "1000001", Capability()),
+        (STACK_LEVEL_KEY, "8.0", Capability()),
+        (STACK_LEVEL_KEY, "²", Capability()),
+        (STACK_LEVEL_KEY, "٣", Capability()),
+        (PERIODS_KEY, "1", Capability(max_periods=1)),
+        (PERIODS_KEY, "0", Capability()),
+        (PROFILES_KEY, "0", Capability()),
+        (PROFILES_KEY, "many", Capability()),
+        (PROFILES_KEY, "", Capability()),
+    ],
+)
+async def test_a_hint_is_read_with_care(key: str, said: str, hint: Capability) -> None:
+    link = FakeLink()
+    link.configuration[key] = said
+    assert await hints(charger(), link) == hint
+
+
+async def test_a_charger_that_refuses_one_key_is_asked_for_the_others() -> None:
+    link = FakeLink()
+    link.configuration[PERIODS_KEY] = "2"
+    link.answers["get_configuration"] = NO
+    assert await hints(charger(), link) == Capability()
+    assert len(link.named("get_configuration")) == len(HINT_KEYS)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.DISCONNECTED])
+async def test_a_charger_that_does_not_answer_is_asked_once(outcome: Outcome) -> None:
+    link = FakeLink()
+    link.configuration[FEATURES_KEY] = "SmartCharging"
+    link.answers["get_configuration"] = Answer(outcome)
+    assert await hints(charger(), link) == Capability()
+    assert len(link.named("get_configuration")) == 1
+
+
 async def test_an_interval_that_is_right_is_not_written() -> None:
     link = FakeLink()
     link.configuration[INTERVAL_KEY] = " 10 "
@@ -159,13 +228,21 @@ async def test_a_limit_says_everything_the_wire_needs() -> None:
             connector=ONE,
             scope=Scope.SESSION,
             limit=Limit(4_992, LimitSource.VEHICLE),
+            form=Form(Purpose.SESSION, RateUnit.AMPERES),
             session_id="s1",
             transaction_id=101,
             current_type=CurrentType.AC,
-            rate_unit=RateUnit.AMPERES,
             phases=1,
             voltage_v=240,
         )
+
+
+async def test_the_dc_connector_of_a_charger_with_both_is_given_watts() -> None:
+    async with rig(station(ac_charger(first=CurrentType.DC)), "AC") as site:
+        assert {str(c.connector): c.form.unit for c in site.link.limits} == {
+            "AC/1": RateUnit.WATTS,
+            "AC/2": RateUnit.AMPERES,
+        }
 
 
 async def test_no_limit_is_sent_before_the_unit_is_known() -> None:
@@ -175,12 +252,14 @@ async def test_no_limit_is_sent_before_the_unit_is_known() -> None:
         assert site.link.limits == []
         assert site.conditions() == [Condition.REGISTERING]
         # The grace does not run out while the charger has not said which unit it takes.
-        await site.later(20.0)
         assert site.conditions() == [Condition.REGISTERING]
+        # It counts at its maximum all the while, and after a time the others make room for it.
+        await site.later(20.0)
+        assert site.conditions() == [Condition.UNCONTROLLED]
         site.link.configuration[UNIT_KEY] = "Power"
         site.link.configuration_ready.set()
         await site.quiet()
-        assert [c.rate_unit for c in site.link.limits] == [RateUnit.WATTS] * 2
+        assert [c.form.unit for c in site.link.limits] == [RateUnit.WATTS] * 2
         assert site.conditions() == [Condition.CONTROLLED]
 
 
@@ -188,7 +267,7 @@ async def test_an_answer_to_an_older_connection_says_nothing_of_this_one() -> No
     async with rig(station(ac_charger())) as site:
         site.link.configuration_ready.clear()
         await site.connect("AC")
-        site.loop.post(UnitLearned("AC", START - 1, RateUnit.WATTS))
+        site.loop.post(Registered("AC", START - 1, Capability(unit=RateUnit.WATTS)))
         await site.quiet()
         assert site.link.limits == []
         await site.disconnect("AC")
@@ -206,6 +285,7 @@ async def test_a_charger_is_set_up_after_it_has_its_fallbacks_on_the_way() -> No
         assert site.link.requests == [
             ("get_configuration", "A", INTERVAL_KEY),
             ("change_configuration", "A", INTERVAL_KEY, "60"),
+            *(("get_configuration", "A", key) for key in HINT_KEYS),
             ("trigger", "A", "StatusNotification", 2),
         ]
 
@@ -213,7 +293,7 @@ async def test_a_charger_is_set_up_after_it_has_its_fallbacks_on_the_way() -> No
 async def test_a_charger_has_time_to_report_its_connectors_by_itself() -> None:
     settings = loop_settings(registration=RegistrationSettings(status_wait_s=3_600.0))
     async with rig(station(charger("A")), "A", settings=settings) as site:
-        assert site.link.requests == [("get_configuration", "A", INTERVAL_KEY)]
+        assert [r[0] for r in site.link.requests] == ["get_configuration"] * 5
 
 
 async def test_a_charger_that_cannot_be_set_up_does_not_stop_the_station() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
-from csms.control.remote import RemoteRequests
+from csms.control.remote import RemoteRequests, is_same_token
 from csms.errors import ChargerRefusedError, ChargerSilentError, ConnectorOccupiedError
 from csms.ports import Answer, Outcome
 from csms.station.model import ConnectorKey
@@ -24,7 +26,7 @@ class Setting:
 
     def starts_at_once(self, session_id: str = "s1") -> None:
         async def started(connector: ConnectorKey, id_token: str) -> None:
-            self.requests.session_started(connector, session_id)
+            self.requests.session_started(connector, session_id, id_token)
 
         self.link.on_remote_start = started
 
@@ -47,11 +49,11 @@ async def test_a_start_ends_when_the_charger_reports_the_session() -> None:
         starting = tasks.create_task(setting.requests.start(ONE, "TAG", 50_000))
         await turns()
         assert not starting.done()
-        setting.requests.session_started(TWO, "another connector")
+        setting.requests.session_started(TWO, "another connector", "TAG")
         await turns()
         assert not starting.done()
-        setting.requests.session_started(ONE, "s1")
-        setting.requests.session_started(ONE, "reported twice")
+        setting.requests.session_started(ONE, "s1", "TAG")
+        setting.requests.session_started(ONE, "reported twice", "TAG")
     assert starting.result() == "s1"
     assert setting.link.named("remote_start") == [(ONE, "TAG")]
 
@@ -76,8 +78,15 @@ async def test_a_refused_start_says_so(outcome: Outcome) -> None:
     with pytest.raises(ChargerRefusedError) as raised:
         await setting.requests.start(ONE, "TAG", None)
     assert str(raised.value) == (
-        f"the charger refused to start a session on connector CP001/1: {outcome.value} Faulted"
+        "the charger refused to start a session on connector CP001/1: Faulted"
     )
+
+
+async def test_a_refusal_without_a_word_of_its_own_says_what_it_was() -> None:
+    setting = Setting()
+    setting.link.answers["remote_start"] = Answer(Outcome.REJECTED)
+    with pytest.raises(ChargerRefusedError, match=r"connector CP001/1: rejected$"):
+        await setting.requests.start(ONE, "TAG", None)
 
 
 @pytest.mark.parametrize("answer", [SILENCE, GONE])
@@ -108,8 +117,8 @@ async def test_one_start_per_connector_at_a_time() -> None:
         await turns()
         with pytest.raises(ConnectorOccupiedError, match="being started on connector CP001/1"):
             await setting.requests.start(ONE, "TAG", None)
-        setting.requests.session_started(ONE, "s1")
-        setting.requests.session_started(TWO, "s2")
+        setting.requests.session_started(ONE, "s1", "TAG")
+        setting.requests.session_started(TWO, "s2", "TAG")
     assert (starting.result(), other.result()) == ("s1", "s2")
 
 
@@ -120,7 +129,7 @@ async def test_a_connector_is_free_again_after_a_start_failed(answer: Answer | N
         setting.link.answers["remote_start"] = answer
     with pytest.raises((ChargerRefusedError, ChargerSilentError)):
         await setting.requests.start(ONE, "TAG", 1)
-    assert setting.requests.declared_for(ONE) is None
+    assert setting.requests.declared_for(ONE, "TAG") is None
     setting.link.answers.clear()
     setting.starts_at_once()
     assert await setting.requests.start(ONE, "TAG", None) == "s1"
@@ -128,19 +137,81 @@ async def test_a_connector_is_free_again_after_a_start_failed(answer: Answer | N
 
 async def test_what_was_declared_is_known_while_the_start_is_in_hand() -> None:
     setting = Setting()
-    assert setting.requests.declared_for(ONE) is None
+    assert setting.requests.declared_for(ONE, "TAG") is None
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(setting.requests.start(ONE, "TAG", 50_000))
         await turns()
-        assert setting.requests.declared_for(ONE) == 50_000
-        assert setting.requests.declared_for(TWO) is None
-        setting.requests.session_started(ONE, "s1")
-    assert setting.requests.declared_for(ONE) is None
+        assert setting.requests.declared_for(ONE, "TAG") == 50_000
+        assert setting.requests.declared_for(ONE, "OTHER") is None
+        assert setting.requests.declared_for(TWO, "TAG") is None
+        setting.requests.session_started(ONE, "s1", "TAG")
+    assert setting.requests.declared_for(ONE, "TAG") is None
+
+
+async def test_another_drivers_session_ends_the_start_at_once() -> None:
+    setting = Setting()
+    async with asyncio.TaskGroup() as tasks:
+        starting = tasks.create_task(error_of(setting.requests.start(ONE, "MINE", 50_000)))
+        await turns()
+        setting.requests.session_started(ONE, "s1", "DRIVER")
+        setting.requests.session_started(ONE, "s2", "MINE")
+    assert starting.result() == "another driver started a session on connector CP001/1"
+
+
+async def test_another_drivers_session_counts_more_than_the_answer() -> None:
+    setting = Setting()
+
+    async def other(connector: ConnectorKey, id_token: str) -> None:
+        setting.requests.session_started(connector, "s1", "DRIVER")
+
+    setting.link.on_remote_start = other
+    setting.link.answers["remote_start"] = NO
+    with pytest.raises(ConnectorOccupiedError, match="another driver"):
+        await setting.requests.start(ONE, "MINE", None)
+
+
+async def error_of(starting: Coroutine[Any, Any, str]) -> str:
+    with pytest.raises(ConnectorOccupiedError) as raised:
+        await starting
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reported", "same"),
+    [
+        ("CSMS", "CSMS", True),
+        ("Csms", "cSMS", True),
+        ("CSMS", " CSMS ", True),
+        ("CSMS", "CSM", False),
+        ("CSMS", "CSMSX", False),
+        ("CSMS", "", False),
+        ("ABCDEFGHIJKLMNOPQRST", "ABCDEFGHIJKLMNO", True),
+        ("ABCDEFGHIJKLMNOPQRST", "abcdefghijklmnop????", True),
+        ("ABCDEFGHIJKLMNOPQRST", "ABCDEFGH", True),
+        ("ABCDEFGHIJKLMNOPQRST", "ABCDEFG", False),
+        ("ABCDEFGHIJKLMNOPQRST", "ABCDEFGHX", False),
+    ],
+)
+async def test_a_token_is_known_again_also_when_it_was_cut(
+    asked: str, reported: str, same: bool
+) -> None:
+    assert is_same_token(asked, reported) is same
+
+
+async def test_a_charger_that_names_no_token_did_what_it_was_asked() -> None:
+    setting = Setting()
+    async with asyncio.TaskGroup() as tasks:
+        starting = tasks.create_task(setting.requests.start(ONE, "TAG", 50_000))
+        await turns()
+        assert setting.requests.declared_for(ONE, "") == 50_000
+        assert not setting.requests.asked_for("CP001", "")
+        setting.requests.session_started(ONE, "s1", "")
+    assert starting.result() == "s1"
 
 
 async def test_a_session_nobody_asked_for_is_no_error() -> None:
     setting = Setting()
-    setting.requests.session_started(ONE, "s1")
+    setting.requests.session_started(ONE, "s1", "TAG")
     setting.requests.session_ended("s1")
     assert setting.link.requests == []
 
@@ -237,5 +308,5 @@ async def test_a_token_is_asked_for_while_its_start_is_in_hand() -> None:
         assert setting.requests.asked_for("CP001", "TAG")
         assert not setting.requests.asked_for("CP001", "OTHER")
         assert not setting.requests.asked_for("CP002", "TAG")
-        setting.requests.session_started(ONE, "s1")
+        setting.requests.session_started(ONE, "s1", "TAG")
     assert not setting.requests.asked_for("CP001", "TAG")

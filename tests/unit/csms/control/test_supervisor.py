@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from csms.control.admission import Knock
-from csms.control.status import Condition
 from csms.control.supervisor import UnknownChargers
-from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import Entry, EntryState
+from csms.dispatch.standing import Condition
 from csms.errors import (
+    ConfigError,
     ConfigurationRefusedError,
     UnknownStationError,
 )
-from csms.ports import Gate, LateAnswers, StopReport, TokenStatus
+from csms.ports import Gate, LateAnswers, Losses, StopReport, StoredSession, TokenStatus
 from csms.station.document import dump_station
 from csms.station.facts import MeterSample
 from csms.station.model import (
@@ -257,7 +258,7 @@ async def test_late_answers_reach_the_loop() -> None:
         assert not it.supervisor.status("SITE").settled
         late: LateAnswers = it.supervisor
         late.late_answer(it.link.last(A1), YES)
-        nowhere = SetLimit(1, ConnectorKey("Z", 1), Scope.DEFAULT, Limit(0, LimitSource.GRID))
+        nowhere = replace(it.link.last(A1), connector=ConnectorKey("Z", 1))
         late.late_answer(nowhere, YES)
         await it.quiet()
         assert it.supervisor.status("SITE").settled
@@ -340,7 +341,9 @@ async def test_a_change_is_kept_before_it_is_in_force_and_drops_no_session() -> 
         it.link.release()
         await it.quiet()
         assert it.supervisor.status("SITE").worst_case_w == 80_000
-        assert it.supervisor.events()[-1].text == "grid limit 80000 W"
+        assert [e.text for e in it.supervisor.events() if e.kind == "station_changed"] == [
+            "grid limit 80000 W"
+        ]
 
 
 async def test_connectors_are_added_and_removed() -> None:
@@ -380,7 +383,9 @@ async def test_a_charger_that_is_removed_is_disconnected_and_may_come_back_elsew
         await it.supervisor.configure(station(charger("A"), grid_limit_w=200_000))
         assert it.link.named("disconnect") == [("B", "no longer in the configuration")]
         await it.supervisor.configure(other_station("C", "B"))
-        assert it.conditions("OTHER") == [Condition.NEVER_SEEN, Condition.NEVER_SEEN]
+        # It was seen at another station: nobody knows what it does until it is here.
+        assert it.conditions("OTHER") == [Condition.NEVER_SEEN, Condition.OFFLINE_RESERVED]
+        assert it.supervisor.status("OTHER").worst_case_w == 200_000
         await it.connect("B")
         assert it.conditions("OTHER") == [Condition.NEVER_SEEN, Condition.CONTROLLED]
         await it.start(B1)
@@ -428,3 +433,87 @@ async def test_after_a_restart_a_charger_was_last_seen_when_it_was() -> None:
     store.sample("s1", MeterSample(A1, START - 50, energy_wh=500))
     async with site(two_chargers(), store=store) as it:
         assert it.loop().state.chargers["A"].last_seen_at == START - 100
+
+
+class StartsHeld(FaultyStore):
+    """A start's row is there, but its commit takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def start(self, session: StoredSession) -> StoredSession:
+        kept = await super().start(session)
+        self.reached.set()
+        await self.let_go.wait()
+        return kept
+
+
+async def test_a_connector_is_not_removed_while_its_start_is_being_kept() -> None:
+    store = StartsHeld()
+    async with site(two_chargers(), store=store) as it:
+        await it.connect("A")
+        async with asyncio.TaskGroup() as tasks:
+            starting = tasks.create_task(it.supervisor.recorder.start_session(start_report(A2)))
+            await store.reached.wait()
+            with pytest.raises(ConfigurationRefusedError, match="A/2 is removed, but it is in use"):
+                await it.supervisor.configure(station(charger("A", connectors=1)))
+            store.let_go.set()
+        await it.quiet()
+        assert starting.result().token.status is TokenStatus.ACCEPTED
+        assert it.allocated() == {"A/2": 200_000}
+
+
+async def test_the_thousand_and_first_charger_is_not_adopted() -> None:
+    store = FaultyStore()
+    full = station(*(charger(f"C{n}", connectors=1, max_power_w=1_000) for n in range(1_000)))
+    async with site(full, store=store, unknown_chargers=ACCEPTING) as it:
+        assert not await it.supervisor.admit("NEW", "192.0.2.1")
+        assert "more than the 1000 there may be" in it.supervisor.events()[-1].text
+    async with site(full, store=store) as it:
+        assert len(it.supervisor.station("SITE").chargers) == 1_000
+
+
+# ------------------------------------------------------------------------------ crashes
+
+
+async def test_of_two_sessions_left_on_a_connector_the_older_is_ended() -> None:
+    store = FaultyStore()
+    await store.start(stored("s1", 1, A1, started_at=START - 100, meter_wh=900))
+    await store.start(stored("s2", 2, A1, started_at=START - 50))
+    await store.start(stored("s3", 3, A1, started_at=START - 10, id_status=TokenStatus.BLOCKED))
+    await store.start(stored("s4", 4, A2, started_at=START - 70))
+    async with site(two_chargers(), store=store) as it:
+        running = [s.session_id for s in it.supervisor.status("SITE").sessions()]
+        assert running == ["s2", "s4"]
+    assert [s.session_id for s in await store.running()] == ["s4", "s2", "s3"]
+    (ended,) = await store.ended("SITE")
+    assert (ended.session_id, ended.reason) == ("s1", "Superseded")
+    assert (ended.ended_at, ended.meter_stop_wh) == (START, 900)
+
+
+async def test_a_charger_in_two_stations_is_seen_at_the_start() -> None:
+    store = FaultyStore()
+    async with site(two_chargers(), store=store) as it:
+        await it.supervisor.configure(other_station("C"))
+    clash = station(charger("A"), charger("C"), charger("D"))
+    before = await store.load_stations()
+    with pytest.raises(ConfigError) as raised:
+        async with site(clash, store=store):
+            pytest.fail("it runs")
+    assert str(raised.value) == (
+        "the stations in files and database: the configuration cannot be used\n"
+        "  station OTHER: charger C is also in station SITE"
+    )
+    assert await store.load_stations() == before
+
+
+async def test_what_was_lost_is_counted() -> None:
+    async with site(two_chargers(), other_station("C")) as it:
+        assert it.supervisor.dropped_facts() == 0
+        assert it.supervisor.losses() == Losses()
+        for number in range(10_001):
+            key = ConnectorKey("C", number)
+            it.supervisor.recorder.record(MeterSample(key, START, power_w=1))
+        assert it.supervisor.dropped_facts() == 1

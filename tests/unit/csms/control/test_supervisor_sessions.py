@@ -117,8 +117,8 @@ async def busy_starting(it: Site) -> None:
         ("SITE", ("Z", 1), promising, UnknownChargerError, "station SITE has no charger 'Z'"),
         ("SITE", ("A", 9), promising, UnknownConnectorError, "A has no connector 9; it has 2"),
         ("SITE", A1, offline, ChargerOfflineError, "charger A is not connected"),
-        ("SITE", A1, occupied, ConnectorOccupiedError, "A/1 has a session or cannot take one"),
-        ("SITE", A1, faulted, ConnectorOccupiedError, "A/1 has a session or cannot take one"),
+        ("SITE", A1, occupied, ConnectorOccupiedError, "A/1 has a session already: "),
+        ("SITE", A1, faulted, ConnectorOccupiedError, "A/1 cannot take a session: it is Faulted"),
         ("SITE", A1, refusing, ChargerRefusedError, "refused to start a session"),
         ("SITE", A1, silent, ChargerSilentError, "no answer to the request to start"),
         ("SITE", A1, promising, ChargerSilentError, "reported none within 0 s"),
@@ -137,6 +137,25 @@ async def test_a_start_that_cannot_be_done_says_why(
         await prepare(it)  # type: ignore[misc]
         with pytest.raises(error, match=words):
             await it.supervisor.start_session(station_id, ConnectorKey(*key))
+
+
+async def test_another_driver_who_is_faster_ends_the_start() -> None:
+    async with site(two_chargers()) as it:
+        await it.connect("A")
+
+        async def somebody_else(key: ConnectorKey, id_token: str) -> None:
+            await it.start(key, "DRIVER")
+
+        it.link.on_remote_start = somebody_else
+        with pytest.raises(ConnectorOccupiedError, match="another driver"):
+            await it.supervisor.start_session(
+                "SITE",
+                A1,
+                id_token="MINE",  # noqa: S106
+                vehicle_max_w=7_000,
+            )
+        (session,) = it.supervisor.status("SITE").sessions()
+        assert (session.id_token, session.vehicle_max_w) == ("DRIVER", None)
 
 
 async def test_a_session_is_stopped_from_afar() -> None:
@@ -183,7 +202,7 @@ async def test_a_stop_that_cannot_be_done_says_why(
             await it.supervisor.stop_session(station_id, session.session_id if known else "nobody")
 
 
-async def test_a_session_that_is_not_in_the_journal_cannot_be_shown() -> None:
+async def test_a_session_that_is_not_in_the_store_cannot_be_shown() -> None:
     async with site(two_chargers()) as it:
         await it.connect("A")
         await it.start(A1)
@@ -191,7 +210,7 @@ async def test_a_session_that_is_not_in_the_journal_cannot_be_shown() -> None:
 
         it.obeying()
         it.store.loses_what_ends = True
-        with pytest.raises(UnknownSessionError, match="is not in the journal"):
+        with pytest.raises(UnknownSessionError, match="is not in the store"):
             await it.supervisor.stop_session("SITE", session.session_id)
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from csms.control.status import (
     ChargerView,
-    Condition,
     ConnectorView,
     LimitStatus,
     SessionStatus,
@@ -13,8 +12,10 @@ from csms.control.status import (
 from csms.control.view import session_status, station_status
 from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import EntryState
+from csms.dispatch.standing import Condition
 from csms.ports import Answer
 from csms.station.facts import ChargerBooted, ConnectorStatusReported, MeterSample
+from csms.station.lifecycle import Occupancy
 from csms.station.model import ConnectorKey, CurrentType, LimitSource, Station
 from csms.station.state import ConnectorStatus, Session
 from tests.stations import charger, station
@@ -26,6 +27,7 @@ from tests.unit.csms.control.fakes import (
     Rig,
     answering,
     keeping_back,
+    refusing,
     rig,
 )
 
@@ -64,6 +66,7 @@ async def test_a_station_nobody_has_connected_to() -> None:
             allocated_w=0,
             measured_w=0,
             worst_case_w=4_000,
+            condition=Condition.NEVER_SEEN,
             overcommitted=False,
             settled=True,
             chargers=(
@@ -100,6 +103,8 @@ def idle(key: ConnectorKey, max_power_w: int, worst_case_w: int) -> ConnectorVie
         max_power_w,
         ConnectorStatus.UNKNOWN,
         "NoError",
+        Occupancy.FREE,
+        Condition.NEVER_SEEN,
         worst_case_w,
         session=None,
     )
@@ -119,6 +124,9 @@ async def test_a_charger_says_who_it_is_and_what_its_connectors_do() -> None:
         first, second = shown.connectors
         assert (first.status, first.error_code) == (ConnectorStatus.UNKNOWN, "NoError")
         assert (second.status, second.error_code) == (status, "GroundFailure")
+        assert (first.occupancy, second.occupancy) == (Occupancy.FREE, Occupancy.OUT_OF_ORDER)
+        await site.start(A1)
+        assert seen(site).chargers[0].connectors[0].occupancy is Occupancy.CHARGING
 
 
 async def test_a_session_shows_what_it_wants_gets_and_draws() -> None:
@@ -171,7 +179,7 @@ async def test_a_limit_shows_how_far_it_is_known_to_be_in_force(
     answer: Answer | None, state: EntryState
 ) -> None:
     async with rig(site_of_two(), "A") as site:
-        site.link.script = keeping_back(A1) if answer is None else answering(answer, A1)
+        site.link.script = keeping_back(A1) if answer is None else refusing(answer, A1)
         site.clock.advance(3.0)
         await site.start(A1, 60_000)
         assert only_session(site).limit == LimitStatus(
@@ -206,7 +214,7 @@ async def test_a_session_the_balancer_has_not_seen_yet_has_nothing() -> None:
 async def test_a_station_with_more_in_force_than_there_is_says_so() -> None:
     async with rig(site_of_two(), "A") as site:
         await site.start(A1)
-        site.link.script = answering(SILENCE, A1)
+        site.link.script = refusing(SILENCE, A1)
         await site.renew(station(charger("A"), grid_limit_w=50_000))
         shown = seen(site)
         assert (shown.worst_case_w, shown.available_w) == (183_000, 50_000)

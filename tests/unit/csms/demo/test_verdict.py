@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from csms.control.status import Condition, StationStatus
+from csms.control.status import StationStatus
 from csms.demo.verdict import LimitWatch
+from csms.dispatch.standing import Condition
 from tests.unit.csms.api.fakes import STATUS
 
 

@@ -140,6 +140,7 @@ def test_repeats_do_not_pile_up() -> None:
 def test_the_end_of_a_session_takes_its_limits_with_it() -> None:
     ledger = controlled()
     ledger.send(entry(3, 100_000, session_id="s1"))
+    ledger.settle(3, EntryState.CONFIRMED, 1.0)
     ledger.send(entry(4, 50_000, session_id="s2"))
     assert [e.token for e in ledger.end_session(ONE, "s1")] == [3]
     assert ledger.worst_case_w(ONE) == 50_000
@@ -160,7 +161,7 @@ def test_a_reboot_casts_doubt_on_every_limit() -> None:
         (9, EntryState.UNANSWERED),
         (2, EntryState.UNANSWERED),
     ]
-    assert ledger.least_w(ONE, "s1") == 0
+    assert ledger.least_w(ONE, "s1", 0.0) == 0
     assert ledger.worst_case_w(ONE) == 200_000
     assert ledger.uncontrolled(ONE)
     assert not ledger.uncontrolled(ConnectorKey("CP002", 1))
@@ -206,10 +207,33 @@ def test_a_changed_station_keeps_what_stays_and_supersedes_what_goes() -> None:
 
 def test_the_least_that_may_be_in_force() -> None:
     ledger = controlled(7_000)
-    assert ledger.least_w(ONE, "s1") == 7_000
+    assert ledger.least_w(ONE, "s1", 0.0) == 7_000
     ledger.send(entry(3, 150_000))
-    assert ledger.least_w(ONE, "s1") == 7_000
+    assert ledger.least_w(ONE, "s1", 0.0) == 7_000
     ledger.settle(3, EntryState.CONFIRMED, 2.0)
-    assert ledger.least_w(ONE, "s1") == 150_000
+    assert ledger.least_w(ONE, "s1", 0.0) == 150_000
     ledger.send(entry(4, 100_000))
-    assert ledger.least_w(ONE, "s1") == 100_000
+    assert ledger.least_w(ONE, "s1", 0.0) == 100_000
+
+
+def test_a_limit_nobody_confirmed_makes_a_connector_doubtful_if_it_is_the_one_that_counts() -> None:
+    ledger = controlled(5_000)
+    assert not ledger.doubtful(ONE)
+    ledger.send(entry(3, 100_000))
+    assert not ledger.doubtful(ONE)
+    ledger.settle(3, EntryState.REFUSED, 1.0)
+    assert ledger.doubtful(ONE)
+    ledger.send(entry(4, 120_000))
+    ledger.settle(4, EntryState.CONFIRMED, 2.0)
+    assert not ledger.doubtful(ONE)
+    ledger.send(entry(5, 80_000))
+    ledger.settle(5, EntryState.UNANSWERED, 3.0)
+    assert not ledger.doubtful(ONE)  # it counts at the 120 kW that are confirmed
+
+
+def test_suspected_connectors_are_known_by_name() -> None:
+    ledger = controlled()
+    ledger.suspect(TWO, 200_000)
+    assert ledger.suspected() == {TWO}
+    ledger.suspect(TWO, None)
+    assert ledger.suspected() == set()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -56,6 +57,8 @@ def planned(
     busy: tuple[ConnectorKey, ...] = (),
     held: Callable[[Wish], bool] = lambda _: False,
     lowers_outstanding: bool = False,
+    raises: bool = True,
+    now: float = 0.0,
 ) -> Plan:
     return plan(
         ledger,
@@ -64,6 +67,8 @@ def planned(
         held=held,
         lowers_outstanding=lowers_outstanding,
         policy=POLICY,
+        now=now,
+        raises=raises,
     )
 
 
@@ -220,3 +225,124 @@ def test_a_station_within_its_limit_may_move_freely_below_what_is_counted() -> N
     ledger.send(_entry(20, A1, Scope.SESSION, 40_000, "A/1"))
     ledger.settle(20, EntryState.UNANSWERED, 0.0)
     assert values(planned(ledger, wish(A1, 90_000)).send) == [("A/1", 90_000)]
+
+
+# -------------------------------------------------------------------------------- leases
+
+
+def leased(built: Station, **limits: int) -> Ledger:
+    """The same, with leases given at 0 that end at 300."""
+    ledger = in_force(built)
+    for token, (name, value_w) in enumerate(limits.items(), start=50):
+        key = ConnectorKey(name[0], int(name[1:]))
+        entry = _entry(token, key, Scope.SESSION, value_w, str(key))
+        limit = replace(entry.limit, expires_at=300.0)
+        ledger.send(replace(entry, limit=limit, counts_until=360.0))
+        ledger.settle(token, EntryState.CONFIRMED, 0.0)
+    return ledger
+
+
+def test_a_lease_in_force_is_renewed_at_half_its_life() -> None:
+    ledger = leased(site(), A1=50_000)
+    assert planned(ledger, wish(A1, 50_000), now=149.9) == Plan()
+    assert values(planned(ledger, wish(A1, 50_000), now=150.0).send) == [("A/1", 50_000)]
+
+
+def test_a_limit_without_an_end_is_not_renewed() -> None:
+    ledger = in_force(site(), A1=50_000)
+    assert planned(ledger, wish(A1, 50_000), now=1e9) == Plan()
+
+
+def test_a_lease_that_ran_out_is_given_anew_as_a_raise() -> None:
+    ledger = leased(site(), A1=150_000, B1=50_000)
+    ledger.expire(360.0)
+    ledger.send(_entry(60, B1, Scope.SESSION, 120_000, "B/1"))
+    ledger.settle(60, EntryState.CONFIRMED, 361.0)
+    result = planned(ledger, wish(A1, 150_000), now=361.0)
+    assert values(result.send) == [("A/1", 80_000)]
+
+
+def test_a_renewal_raises_nothing_while_the_station_is_overcommitted() -> None:
+    ledger = leased(site(grid_limit_w=100_000), A1=150_000)
+    # A clock that is a minute ahead has ended the lease.
+    assert values(planned(ledger, wish(A1, 90_000), now=239.0).send) == [("A/1", 90_000)]
+    assert values(planned(ledger, wish(A1, 90_000), now=240.0).send) == [("A/1", 0)]
+
+
+# ------------------------------------------------------------------------- held back, and cut
+
+
+def test_when_nothing_may_be_raised_lowers_and_repeats_still_go_out() -> None:
+    ledger = in_force(site(), A1=50_000, A2=50_000)
+    wishes = (wish(A1, 20_000), wish(A2, 50_000, again=True), wish(B1, 10_000))
+    result = planned(ledger, *wishes, raises=False)
+    assert values(result.send) == [("A/1", 20_000), ("A/2", 50_000)]
+    assert values(result.waiting) == [("B/1", 10_000)]
+
+
+def test_a_lower_cut_to_what_is_confirmed_already_is_not_sent_again_and_again() -> None:
+    ledger = in_force(site(grid_limit_w=100_000), A1=150_000, B1=40_000)
+    ledger.send(_entry(20, A1, Scope.SESSION, 30_000, "A/1"))
+    ledger.settle(20, EntryState.CONFIRMED, 0.0)
+    ledger.suspect(B1, 100_000)
+    # Overcommitted by 30 kW through B/1: its limit of 60 kW would be a raise above what is told.
+    result = planned(ledger, wish(B1, 60_000), wish(A1, 20_000))
+    assert values(result.send) == [("A/1", 20_000)]
+    assert values(result.waiting) == [("B/1", 40_000)]
+
+
+def test_a_raised_fallback_needs_room_like_any_raise() -> None:
+    ledger = in_force(site(), B1=195_000)
+    result = planned(ledger, fallback_wish(A1, 4_000))
+    assert values(result.send) == [("A/1", 4_000)]
+    full = in_force(site(), B1=200_000)
+    result = planned(full, fallback_wish(A1, 4_000))
+    assert result.send == ()
+    assert values(result.waiting) == [("A/1", 4_000)]
+
+
+def test_a_lowered_maximum_leaves_no_room_before_lower_limits_are_confirmed() -> None:
+    ledger = in_force(site(), A1=100_000)
+    smaller = station(charger("A", max_power_w=60_000), charger("B"), grid_limit_w=200_000)
+    ledger.rebuild(smaller)
+    wishes = (wish(A1, 40_000), wish(A2, 20_000), wish(B1, 140_000))
+    result = planned(ledger, *wishes)
+    assert values(result.send) == [("A/1", 40_000)]
+    assert values(result.waiting) == [("A/2", 20_000), ("B/1", 140_000)]
+    ledger.send(_entry(60, A1, Scope.SESSION, 40_000, "A/1"))
+    ledger.settle(60, EntryState.CONFIRMED, 1.0)
+    assert values(planned(ledger, *wishes).send) == [("A/2", 20_000), ("B/1", 140_000)]
+
+
+def test_a_cut_limit_names_the_node_that_binds() -> None:
+    built = station(
+        charger("A", feeder_id="F", max_power_w=100_000),
+        charger("B", feeder_id="F"),
+        grid_limit_w=250_000,
+        feeders=(Feeder("F", 150_000),),
+    )
+    ledger = in_force(built, A1=90_000)
+
+    def source_of(result: Plan) -> LimitSource:
+        (sent,) = result.send
+        return sent.limit.source
+
+    asked = Limit(99_000, LimitSource.VEHICLE)
+    by_feeder = planned(ledger, Wish(B1, Scope.SESSION, asked, "B/1", 7))
+    assert (values(by_feeder.send), source_of(by_feeder)) == ([("B/1", 60_000)], LimitSource.FEEDER)
+    by_charger = planned(ledger, Wish(A2, Scope.SESSION, asked, "A/2", 7))
+    assert (values(by_charger.send), source_of(by_charger)) == (
+        [("A/2", 10_000)],
+        LimitSource.CHARGER,
+    )
+    ledger.rebuild(replace(built, grid_limit_w=120_000))
+    by_grid = planned(ledger, Wish(B1, Scope.SESSION, asked, "B/1", 7))
+    assert (values(by_grid.send), source_of(by_grid)) == ([("B/1", 30_000)], LimitSource.GRID)
+    ledger.rebuild(replace(built, grid_limit_w=80_000))
+    # What is told names the node that is overcommitted; what fits names its own source.
+    ledger.send(_entry(60, A1, Scope.SESSION, 50_000, "A/1"))
+    ledger.settle(60, EntryState.UNANSWERED, 1.0)
+    lowered = planned(ledger, Wish(A1, Scope.SESSION, Limit(70_000, LimitSource.VEHICLE), "A/1", 7))
+    assert (values(lowered.send), source_of(lowered)) == ([("A/1", 50_000)], LimitSource.GRID)
+    fits = planned(ledger, Wish(A1, Scope.SESSION, Limit(40_000, LimitSource.VEHICLE), "A/1", 7))
+    assert (values(fits.send), source_of(fits)) == ([("A/1", 40_000)], LimitSource.VEHICLE)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
 from csms.ports import Answer, ChargerLink, Outcome
 from csms.protocol.link import OcppLink
 from csms.protocol.ocpp16 import smart_charging
@@ -20,6 +20,7 @@ LIMIT = SetLimit(
     connector=KEY,
     scope=Scope.SESSION,
     limit=Limit(50_000, LimitSource.GRID),
+    form=Form(Purpose.SESSION, RateUnit.WATTS),
     session_id="s1",
     transaction_id=41,
 )
@@ -78,11 +79,11 @@ class FakeLateAnswers:
 class Rig:
     """A link to one charger, CP1, that gives one reply."""
 
-    def __init__(self, reply: Reply | None = None, **options: int) -> None:
+    def __init__(self, reply: Reply | None = None) -> None:
         self.connection = FakeConnection(reply or Result({"status": "Accepted"}))
         self.late = FakeLateAnswers()
         connections = {"CP1": self.connection}
-        self.link = OcppLink(connections.get, self.late, FakeClock(), **options)
+        self.link = OcppLink(connections.get, self.late, FakeClock())
 
 
 def test_a_charger_with_a_connection_is_connected() -> None:
@@ -108,15 +109,10 @@ async def test_a_limit_is_sent_as_a_profile() -> None:
 
 async def test_a_fallback_goes_before_a_limit() -> None:
     rig = Rig()
-    fallback = replace(LIMIT, scope=Scope.DEFAULT, session_id=None, transaction_id=None)
+    form = Form(Purpose.DEFAULT, RateUnit.WATTS)
+    fallback = replace(LIMIT, scope=Scope.DEFAULT, form=form, session_id=None, transaction_id=None)
     await rig.link.set_limit(fallback)
     assert [sent.priority for sent in rig.connection.sent] == [1]
-
-
-async def test_the_stack_level_of_sessions_can_be_set() -> None:
-    rig = Rig(session_stack_level=1)
-    await rig.link.set_limit(LIMIT)
-    assert rig.connection.sent[0].payload["csChargingProfiles"]["stackLevel"] == 1
 
 
 async def test_a_late_answer_is_told_with_its_command() -> None:
@@ -142,11 +138,11 @@ async def test_a_late_answer_is_told_with_its_command() -> None:
         (CallError("NotImplemented"), Answer(Outcome.UNSUPPORTED, "NotImplemented")),
         (CallError("TypeConstraintViolation"), Answer(Outcome.INVALID, "TypeConstraintViolation")),
         (TimedOut(), Answer(Outcome.TIMEOUT, "no answer in time")),
-        (TimedOut(sent=False), Answer(Outcome.TIMEOUT, "never sent: timed out")),
+        (TimedOut(sent=False), Answer(Outcome.NOT_SENT, "timed out before it was sent")),
         (Disconnected(), Answer(Outcome.DISCONNECTED, "connection lost before the answer")),
         (
             Disconnected(sent=False),
-            Answer(Outcome.DISCONNECTED, "never sent: connection lost"),
+            Answer(Outcome.NOT_SENT, "connection lost before it was sent"),
         ),
     ],
 )
@@ -234,12 +230,12 @@ async def test_nothing_to_clear_is_success() -> None:
 @pytest.mark.parametrize("index", range(len(REQUESTS)))
 async def test_a_charger_without_a_connection_is_not_asked(index: int) -> None:
     link = OcppLink(lambda _: None, FakeLateAnswers(), FakeClock())
-    assert await REQUESTS[index][1](link) == Answer(Outcome.DISCONNECTED, "not connected")
+    assert await REQUESTS[index][1](link) == Answer(Outcome.NOT_SENT, "not connected")
 
 
 async def test_a_limit_for_a_charger_without_a_connection() -> None:
     link = OcppLink(lambda _: None, FakeLateAnswers(), FakeClock())
-    assert (await link.set_limit(LIMIT)).outcome is Outcome.DISCONNECTED
+    assert (await link.set_limit(LIMIT)).outcome is Outcome.NOT_SENT
 
 
 @pytest.mark.parametrize(
@@ -251,7 +247,9 @@ async def test_a_limit_for_a_charger_without_a_connection() -> None:
         (lambda link: link.set_limit(replace(LIMIT, transaction_id=None)), "transactionId"),
         (lambda link: link.set_limit(replace(LIMIT, limit=Limit(-1, LimitSource.GRID))), "limit"),
         (
-            lambda link: link.set_limit(replace(LIMIT, rate_unit=RateUnit.AMPERES, voltage_v=0)),
+            lambda link: link.set_limit(
+                replace(LIMIT, form=Form(Purpose.SESSION, RateUnit.AMPERES), voltage_v=0)
+            ),
             "0 V",
         ),
     ],
@@ -261,7 +259,7 @@ async def test_what_cannot_be_said_is_not_sent(
 ) -> None:
     rig = Rig()
     answer = await ask(rig.link)
-    assert answer.outcome is Outcome.INVALID
+    assert answer.outcome is Outcome.NOT_SENT
     assert answer.detail.startswith("not sent: ")
     assert named in answer.detail
     assert rig.connection.sent == []

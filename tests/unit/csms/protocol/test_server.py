@@ -85,15 +85,3 @@ async def test_connections_beyond_the_bound_are_refused() -> None:
         with pytest.raises(InvalidStatus) as refused:
             await connect(bench.url("CP2"), subprotocols=OCPP)
         assert refused.value.response.status_code == 503
-
-
-async def test_the_answers_of_the_chargers_seen_last_are_kept() -> None:
-    bench = Bench(replace(SETTINGS, max_connections=3))
-    start = '[2,"s","StartTransaction",{}]'
-    answers: list[str] = []
-    async with bench.server:
-        for identity in ("CP1", "CP1", "CP2", "CP3", "CP4", "CP5", "CP6", "CP7", "CP1"):
-            async with connect(bench.url(identity), subprotocols=OCPP) as charger:
-                await charger.send(start)
-                answers.append(str(await charger.recv()))
-    assert answers == [f'[3,"s",{{"count":{count}}}]' for count in (0, 0, 1, 2, 3, 4, 5, 6, 7)]

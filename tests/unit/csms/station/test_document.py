@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from csms.errors import ConfigError
 from csms.station.document import (
-    changes_in_use,
     dump_station,
-    feasibility,
+    is_identity,
     parse_station,
-    shown,
 )
 from csms.station.model import (
     Battery,
@@ -23,50 +19,12 @@ from csms.station.model import (
     ConnectorKey,
     CurrentType,
     Feeder,
+    GridSource,
     RateUnit,
     Station,
+    Told,
 )
-
-SEED: dict[str, Any] = {
-    "stationId": "ELECTRA_PARIS_15",
-    "gridCapacity": 400,
-    "chargers": [{"id": "CP001", "maxPower": 200, "connectors": 2}],
-    "battery": {"initialCapacity": 200, "power": 100},
-}
-FULL: dict[str, Any] = {
-    "stationId": "S",
-    "gridCapacity": 400.5,
-    "staticLoad": 3,
-    "reserve": 2.5,
-    "feeders": [{"id": "F1", "capacity": 250}],
-    "chargers": [
-        {
-            "id": "AC1",
-            "maxPower": 44,
-            "type": "AC",
-            "fallback": 4.2,
-            "voltage": 240,
-            "feeder": "F1",
-            "weight": 2,
-            "connectors": [
-                {"id": 2, "maxPower": 7.4, "phases": 1, "minPower": 2, "fallback": 0},
-                {"id": 1, "maxPower": 22, "type": "DC", "weight": 0.5, "voltage": 400},
-            ],
-        },
-        {"id": "RDAM 123", "maxPower": 50, "unit": None, "connectors": 1},
-        {"id": "AC2", "maxPower": 11, "type": "AC", "unit": "W", "phases": 3, "connectors": 1},
-    ],
-}
-
-
-def parsed(**changes: Any) -> Station:
-    return parse_station({**SEED, **changes}, "here")
-
-
-def with_charger(**changes: Any) -> dict[str, Any]:
-    document = copy.deepcopy(SEED)
-    document["chargers"][0].update(changes)
-    return document
+from tests.unit.csms.station.documents import FULL, SEED, capable, parsed, with_charger
 
 
 def problems(document: dict[str, Any]) -> list[tuple[str, str]]:
@@ -160,36 +118,73 @@ def test_kilowatts_become_the_nearest_watt() -> None:
         ({**SEED, "gridCapacity": float("nan")}, "gridCapacity", "nan"),
         ({**SEED, "gridCapacity": float("inf")}, "gridCapacity", "inf"),
         ({**SEED, "gridCapacity": 100_001}, "gridCapacity", "100001"),
-        ({**SEED, "gridCapactiy": 400}, "gridCapactiy", "is not a known key (value 400)"),
-        ({**SEED, "grid_capacity": 400}, "grid_capacity", "is not a known key"),
+        (
+            {**SEED, "gridCapactiy": 400},
+            "gridCapactiy",
+            "is not a known key (value 400); did you mean gridCapacity?",
+        ),
+        ({**SEED, "grid_capacity": 400}, "grid_capacity", "did you mean gridCapacity?"),
+        (with_charger(max_power=4), "chargers[0] (CP001).max_power", "did you mean maxPower?"),
+        (
+            with_charger(connectors=[{"id": 1, "fallbak": 0}]),
+            "chargers[0] (CP001).connectors[0] (1).fallbak",
+            "did you mean fallback?",
+        ),
+        (
+            {**SEED, "battery": {"initialCapacity": 1, "power": 1, "powr": 1}},
+            "battery.powr",
+            "did you mean power?",
+        ),
+        (
+            {**SEED, "feeders": [{"id": "F", "capacity": 1, "capazity": 0}]},
+            "feeders[0] (F).capazity",
+            "did you mean capacity?",
+        ),
         ({**SEED, "stationId": ""}, "stationId", "''"),
         ({**SEED, "stationId": "a/b"}, "stationId", "'a/b'"),
+        ({**SEED, "stationId": "a/b"}, "stationId", "must be of A-Z a-z 0-9 *"),
         ({**SEED, "stationId": "a\n"}, "stationId", "'a\\n'"),
         ({**SEED, "stationId": ".."}, "stationId", "'..'"),
         ({**SEED, "stationId": 7}, "stationId", "7"),
         ({**SEED, "staticLoad": -0.1}, "staticLoad", "-0.1"),
         ({**SEED, "battery": {"power": 1}}, "battery.initialCapacity", "is missing"),
-        ({**SEED, "feeders": [{"id": "F", "capacity": 0}]}, "feeders.0.capacity", "0"),
-        (with_charger(id="x" * 49), "chargers.0.id", "xxx"),
-        (with_charger(maxPower=None), "chargers.0.maxPower", "None"),
-        (with_charger(type="dc"), "chargers.0.type", "'dc'"),
-        (with_charger(phases=4), "chargers.0.phases", "4"),
-        (with_charger(phases=1.0), "chargers.0.phases", "1.0"),
-        (with_charger(voltage=0), "chargers.0.voltage", "0"),
-        (with_charger(unit="kW"), "chargers.0.unit", "'kW'"),
-        (with_charger(weight=0), "chargers.0.weight", "0"),
-        (with_charger(connectors=0), "chargers.0.connectors", "0"),
-        (with_charger(connectors=65), "chargers.0.connectors", "65"),
-        (with_charger(connectors=True), "chargers.0.connectors", "True"),
-        (with_charger(connectors=2.0), "chargers.0.connectors", "2.0"),
-        (with_charger(connectors="2"), "chargers.0.connectors", "'2'"),
-        (with_charger(connectors=[]), "chargers.0.connectors", "[]"),
-        (with_charger(connectors=[{"id": 2}]), "chargers.0.connectors", "they are [2]"),
-        (with_charger(connectors=[{"id": 1}, {"id": 1}]), "chargers.0.connectors", "[1, 1]"),
-        (with_charger(connectors=[{"id": 0}]), "chargers.0.connectors.0.id", "0"),
+        ({**SEED, "feeders": [{"id": "F", "capacity": 0}]}, "feeders[0] (F).capacity", "0"),
+        ({**SEED, "gridLimitSource": {}}, "gridLimitSource.failsafe", "is missing"),
+        ({**SEED, "gridLimitSource": {"failsafe": -1}}, "gridLimitSource.failsafe", "-1"),
+        (
+            {**SEED, "gridLimitSource": {"failsafe": 1, "timeoutS": 0.5}},
+            "gridLimitSource.timeoutS",
+            "0.5",
+        ),
+        (
+            {**SEED, "gridLimitSource": {"failsafe": 1, "required": 1}},
+            "gridLimitSource.required",
+            "1",
+        ),
+        (with_charger(id="x" * 49), f"chargers[0] ({'x' * 49}).id", "xxx"),
+        (with_charger(maxPower=None), "chargers[0] (CP001).maxPower", "None"),
+        (with_charger(type="dc"), "chargers[0] (CP001).type", "'dc'"),
+        (with_charger(phases=4), "chargers[0] (CP001).phases", "4"),
+        (with_charger(phases=1.0), "chargers[0] (CP001).phases", "1.0"),
+        (with_charger(voltage=0), "chargers[0] (CP001).voltage", "0"),
+        (with_charger(unit="kW"), "chargers[0] (CP001).unit", "'kW'"),
+        (with_charger(weight=0), "chargers[0] (CP001).weight", "0"),
+        (with_charger(connectors=0), "chargers[0] (CP001).connectors", "0"),
+        (with_charger(connectors=65), "chargers[0] (CP001).connectors", "65"),
+        (with_charger(connectors=True), "chargers[0] (CP001).connectors", "True"),
+        (with_charger(connectors=2.0), "chargers[0] (CP001).connectors", "2.0"),
+        (with_charger(connectors="2"), "chargers[0] (CP001).connectors", "'2'"),
+        (with_charger(connectors=[]), "chargers[0] (CP001).connectors", "[]"),
+        (with_charger(connectors=[{"id": 2}]), "chargers[0] (CP001).connectors", "they are [2]"),
+        (
+            with_charger(connectors=[{"id": 1}, {"id": 1}]),
+            "chargers[0] (CP001).connectors",
+            "[1, 1]",
+        ),
+        (with_charger(connectors=[{"id": 0}]), "chargers[0] (CP001).connectors[0] (0).id", "0"),
         (
             with_charger(connectors=[{"id": 1, "maxPower": "22"}]),
-            "chargers.0.connectors.0.maxPower",
+            "chargers[0] (CP001).connectors[0] (1).maxPower",
             "'22'",
         ),
     ],
@@ -209,19 +204,95 @@ def test_a_document_that_is_no_object_is_refused() -> None:
     ]
 
 
+def test_what_is_said_of_how_a_charger_takes_limits_is_read() -> None:
+    charger = parse_station(
+        capable(
+            purpose="charger",
+            stackLevel=3,
+            periods=1,
+            lease="no",
+            atZero="stop",
+            stepA=0.6,
+            survivesReconnect="yes",
+            survivesReboot="no",
+        ),
+        "here",
+    ).chargers[0]
+    assert charger.capabilities == Told("charger", 3, 1, False, "stop", 0.6, True, False)
+    assert charger.rate_unit is RateUnit.WATTS
+
+
+@pytest.mark.parametrize(
+    ("changes", "unit"),
+    [
+        ({"type": "DC", "capabilities": {"unit": "A"}}, RateUnit.AMPERES),
+        ({"type": "AC", "capabilities": {"unit": "W"}}, RateUnit.WATTS),
+        ({"type": "AC", "capabilities": {}}, None),
+        ({"type": "AC", "unit": "A", "capabilities": {"unit": "A"}}, RateUnit.AMPERES),
+        ({"type": "AC", "unit": "A", "capabilities": {"unit": None}}, RateUnit.AMPERES),
+        ({"type": "DC", "unit": None, "capabilities": {"lease": "yes"}}, None),
+    ],
+)
+def test_the_unit_may_be_said_among_the_capabilities(
+    changes: dict[str, Any], unit: RateUnit | None
+) -> None:
+    assert parse_station(with_charger(**changes), "here").chargers[0].rate_unit is unit
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "text"),
+    [
+        (capable(mood="good"), "capabilities.mood", "is not a known key"),
+        (capable(stack_level=1), "capabilities.stack_level", "is not a known key"),
+        (capable(unit="kW"), "capabilities.unit", "'kW'"),
+        (capable(purpose="TxProfile"), "capabilities.purpose", "'TxProfile'"),
+        (capable(stackLevel=-1), "capabilities.stackLevel", "-1"),
+        (capable(stackLevel=1.0), "capabilities.stackLevel", "1.0"),
+        (capable(periods=3), "capabilities.periods", "3"),
+        (capable(periods=0), "capabilities.periods", "0"),
+        (capable(lease=True), "capabilities.lease", "True"),
+        (capable(atZero="off"), "capabilities.atZero", "'off'"),
+        (capable(stepA=0), "capabilities.stepA", "0"),
+        (capable(stepA=0.25), "capabilities.stepA", "0.25"),
+        (capable(stepA=33), "capabilities.stepA", "33"),
+        (capable(survivesReboot="maybe"), "capabilities.survivesReboot", "'maybe'"),
+    ],
+)
+def test_a_bad_capability_is_named_with_its_place(
+    document: dict[str, Any], path: str, text: str
+) -> None:
+    found = problems(document)
+    assert [place for place, _ in found] == [f"chargers[0] (CP001).{path}"]
+    assert text in found[0][1]
+
+
+@pytest.mark.parametrize(("unit", "named"), [("W", "'W'"), (None, "None")])
+def test_two_different_units_are_refused(unit: str | None, named: str) -> None:
+    ((place, text),) = problems(with_charger(unit=unit, capabilities={"unit": "A"}))
+    assert place == "chargers[0] (CP001)"
+    assert text.startswith(f"unit is {named}, but capabilities.unit is 'A'")
+
+
+@pytest.mark.parametrize("tenths", range(1, 321))
+def test_every_tenth_of_an_ampere_is_a_step(tenths: int) -> None:
+    station = parse_station(capable(stepA=tenths / 10), "here")
+    assert station.chargers[0].capabilities.step_a == tenths / 10
+
+
 def test_every_problem_is_reported_at_once() -> None:
     document = {"gridCapacity": -1, "chargers": [{"id": "A", "maxPower": 0, "connectors": 1}]}
     assert [place for place, _ in problems(document)] == [
         "stationId",
         "gridCapacity",
-        "chargers.0.maxPower",
+        "chargers[0] (A).maxPower",
     ]
 
 
-def test_values_in_messages_are_escaped_and_short() -> None:
-    assert shown("é\n") == "'\\xe9\\n'"
-    assert shown("x" * 1_000) == "'" + "x" * 59 + "…"
-    assert shown(10**5_000) == "<int>"
+def test_a_source_of_grid_limits_is_read() -> None:
+    assert parsed().grid_source is None
+    assert parsed(gridLimitSource={"failsafe": 0}).grid_source == GridSource(0, 120.0)
+    document = {"failsafe": 50.5, "timeoutS": 60, "required": True}
+    assert parsed(gridLimitSource=document).grid_source == GridSource(50_500, 60.0, required=True)
 
 
 # ------------------------------------------------------------------ and back
@@ -265,110 +336,48 @@ def test_what_all_connectors_share_is_said_of_the_charger() -> None:
     ]
 
 
-# ------------------------------------------------------------------ can it hold?
+def test_capabilities_come_back_with_the_unit_where_it_is_said_elsewhere() -> None:
+    said = {
+        "purpose": "default",
+        "stackLevel": 0,
+        "periods": 2,
+        "lease": "yes",
+        "atZero": "minimum",
+        "stepA": 1.0,
+        "survivesReconnect": "no",
+        "survivesReboot": "yes",
+    }
+    dumped = dump_station(parse_station(capable(unit="A", **said), "here"))
+    assert dumped["chargers"] == [
+        {"id": "CP001", "maxPower": 200.0, "unit": "A", "connectors": 1, "capabilities": said}
+    ]
+    assert parse_station(dumped, "again") == parse_station(capable(unit="A", **said), "here")
 
 
-def test_a_sound_station_holds() -> None:
-    assert feasibility(parsed()) == []
-    assert feasibility(parse_station(FULL, "here")) == []
+def test_capabilities_that_say_nothing_do_not_come_back() -> None:
+    assert "capabilities" not in dump_station(parse_station(capable(), "here"))["chargers"][0]
+    some = dump_station(parse_station(capable(lease="no"), "here"))
+    assert some["chargers"][0]["capabilities"] == {"lease": "no"}
 
 
 @pytest.mark.parametrize(
-    ("document", "reason"),
-    [
-        (
-            {**with_charger(fallback=60), "gridCapacity": 130, "staticLoad": 8, "reserve": 3},
-            (
-                "the fallbacks of all connectors sum to 120.0 kW, more than the 119.0 kW the grid "
-                "leaves after static load and reserve"
-            ),
-        ),
-        (
-            {**SEED, "staticLoad": 300, "reserve": 101},
-            "static load and reserve are 401.0 kW, more than the grid limit of 400.0 kW",
-        ),
-        (
-            {
-                **with_charger(fallback=50, feeder="F"),
-                "feeders": [{"id": "F", "capacity": 99}],
-            },
-            "the fallbacks on feeder F sum to 100.0 kW, more than its 99.0 kW",
-        ),
-        (with_charger(feeder="F9"), "charger CP001 is on the unknown feeder F9"),
-        (
-            with_charger(fallback=101),
-            "the fallbacks of charger CP001 sum to 202.0 kW, more than its 200.0 kW",
-        ),
-        (
-            with_charger(connectors=[{"id": 1, "maxPower": 201}]),
-            "connector CP001/1 may take 201.0 kW, more than its charger's 200.0 kW",
-        ),
-        (
-            with_charger(connectors=[{"id": 1, "maxPower": 20, "fallback": 21}]),
-            "connector CP001/1 has a fallback of 21.0 kW, more than its 20.0 kW",
-        ),
-        (
-            with_charger(type="AC", connectors=[{"id": 1, "maxPower": 3.7}]),
-            "connector CP001/1 has a minimum of 4.14 kW, more than its 3.7 kW",
-        ),
-        (
-            {**SEED, "chargers": SEED["chargers"] * 2},
-            "charger CP001 is there 2 times",
-        ),
-        (
-            {**SEED, "feeders": [{"id": "F", "capacity": 1}] * 2},
-            "feeder F is there 2 times",
-        ),
-    ],
+    "source", [{"failsafe": 50.5}, {"failsafe": 0.0, "timeoutS": 60.5, "required": True}]
 )
-def test_a_station_that_cannot_hold_says_why(document: dict[str, Any], reason: str) -> None:
-    assert reason in feasibility(parse_station(document, "here"))
+def test_a_source_of_grid_limits_comes_back(source: dict[str, Any]) -> None:
+    assert dump_station(parsed(gridLimitSource=source))["gridLimitSource"] == source
 
 
-def test_the_fallbacks_may_use_exactly_what_there_is() -> None:
-    document = {
-        **with_charger(fallback=100, feeder="F"),
-        "gridCapacity": 210,
-        "staticLoad": 10,
-        "feeders": [{"id": "F", "capacity": 200}],
-    }
-    assert feasibility(parse_station(document, "here")) == []
+# ------------------------------------------------------------------ names
 
 
-# ------------------------------------------------------------------ may it change?
+@pytest.mark.parametrize("name", ["CP1", "RDAM 123", "a.b:c_d-e", "a*b|c=d+e@f", "x" * 48])
+def test_a_charger_may_be_called_so(name: str) -> None:
+    assert is_identity(name)
+    assert parsed(chargers=[{"id": name, "maxPower": 1, "connectors": 1}]).charger(name) is not None
 
 
-IN_USE = [ConnectorKey("CP001", 2)]
-
-
-def test_a_station_in_use_may_change_its_powers() -> None:
-    new = parse_station({**with_charger(maxPower=100), "gridCapacity": 90}, "here")
-    assert changes_in_use(parsed(), IN_USE, new) == []
-
-
-def test_a_charger_in_use_is_not_removed() -> None:
-    assert changes_in_use(parsed(), IN_USE, parsed(chargers=[])) == [
-        "charger CP001 is removed, but CP001/2 is in use"
-    ]
-
-
-def test_a_connector_in_use_is_not_removed() -> None:
-    new = parse_station(with_charger(connectors=1), "here")
-    assert changes_in_use(parsed(), IN_USE, new) == [
-        "connector CP001/2 is removed, but it is in use"
-    ]
-    assert changes_in_use(parsed(), [], new) == []
-
-
-@pytest.mark.parametrize("change", [{"type": "AC"}, {"phases": 1}, {"voltage": 400}, {"unit": "A"}])
-def test_a_limit_in_force_does_not_change_its_meaning(change: dict[str, Any]) -> None:
-    new = parse_station(with_charger(**change), "here")
-    assert changes_in_use(parsed(), IN_USE, new) == [
-        "connector CP001/2 changes type, phases, voltage or unit while in use"
-    ]
-    assert changes_in_use(parsed(), [], new) == []
-
-
-def test_a_session_on_a_connector_the_old_station_lacks_is_no_obstacle() -> None:
-    without = replace(parsed(), chargers=())
-    assert changes_in_use(without, IN_USE, parsed()) == []
+@pytest.mark.parametrize("name", ["", " CP1", "CP1 ", "a  b", "CP/1", "é", "..", "x" * 49, "CP1\n"])
+def test_a_charger_may_not_be_called_so(name: str) -> None:
+    assert not is_identity(name)
+    with pytest.raises(ConfigError):
+        parsed(chargers=[{"id": name, "maxPower": 1, "connectors": 1}])

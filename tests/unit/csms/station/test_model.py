@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from csms.station.model import Charger, Connector, ConnectorKey, Station
 
 SITE = Station(
@@ -29,6 +31,12 @@ def test_connectors_come_in_the_order_of_the_configuration() -> None:
 def test_a_charger_is_found_by_its_id() -> None:
     assert SITE.charger("A") is SITE.chargers[1]
     assert SITE.charger("C") is None
+
+
+def test_a_connector_is_found_by_its_key() -> None:
+    assert SITE.connector(ConnectorKey("A", 2)) is SITE.chargers[1].connectors[1]
+    with pytest.raises(KeyError):
+        SITE.connector(ConnectorKey("A", 3))
 
 
 def test_what_is_available_is_never_negative() -> None:

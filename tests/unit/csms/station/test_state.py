@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from csms.station.grid import GridState, GridStep, given, scheduled
 from csms.station.model import Charger, Connector, ConnectorKey, Station
 from csms.station.state import (
     LIMITS_KEPT,
@@ -62,3 +65,31 @@ def test_a_session_remembers_only_so_much() -> None:
     running.limits.extend(LimitStep(float(n), n) for n in range(100))
     assert (len(running.readings), running.readings[0].power_w) == (READINGS_KEPT, 36)
     assert (len(running.limits), running.limits[0].limit_w) == (LIMITS_KEPT, 92)
+
+
+def test_the_station_in_force_has_the_grid_limit_of_the_moment() -> None:
+    state = StationState.of(replace(SITE, grid_limit_w=400, static_load_w=50))
+    assert state.in_force(10.0) is state.station
+    state.grid = scheduled(state.station, GridState(), (GridStep(20.0, 300),), 10.0)
+    assert (state.available_w(19.9), state.available_w(20.0)) == (350, 250)
+    state.grid = given(state.station, state.grid, 30, 21.0)
+    assert state.in_force(22.0) == replace(state.station, grid_limit_w=30)
+    assert state.available_w(22.0) == 0
+
+
+def test_the_station_in_force_is_the_same_object_until_something_changes() -> None:
+    state = StationState.of(replace(SITE, grid_limit_w=400))
+    state.grid = given(state.station, state.grid, 300, 10.0, valid_until=20.0)
+    first = state.in_force(10.0)
+    assert first is state.in_force(11.0)
+    state.grid = given(state.station, state.grid, 300, 12.0, valid_until=20.0)
+    assert first is state.in_force(13.0)
+    state.station = replace(state.station, reserve_w=1)
+    assert state.in_force(13.0) == replace(state.station, grid_limit_w=300)
+    assert state.in_force(20.0) is state.station
+
+
+def test_a_charger_introduces_itself() -> None:
+    charger = ChargerState(connected=True, last_seen_at=1.0)
+    charger.introduce("ACME", "Fast", "S1", "1.2")
+    assert charger == ChargerState(True, 1.0, "ACME", "Fast", "S1", "1.2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
@@ -13,13 +14,28 @@ from csms.station.facts import (
     ChargerDisconnected,
     ConnectorStatusReported,
     Fact,
+    GridFact,
+    GridHeartbeat,
+    GridLimitGiven,
+    GridLimitWithdrawn,
+    GridScheduleGiven,
     LimitConfirmed,
     MeterSample,
     SessionEnded,
     SessionStarted,
     VehicleMaximumDeclared,
 )
-from csms.station.model import Charger, Connector, ConnectorKey, Station
+from csms.station.grid import (
+    GivenLimit,
+    GridState,
+    GridStep,
+    Mode,
+    given,
+    heartbeat,
+    scheduled,
+    withdrawn,
+)
+from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, Station
 from csms.station.state import (
     ChargerState,
     ConnectorStatus,
@@ -28,7 +44,7 @@ from csms.station.state import (
     Session,
     StationState,
 )
-from csms.station.update import apply, session_of_sample
+from csms.station.update import apply, grid_after, pass_time, session_of_sample
 
 A1, A2, B1 = ConnectorKey("A", 1), ConnectorKey("A", 2), ConnectorKey("B", 1)
 SITE = Station(
@@ -215,11 +231,13 @@ def test_a_sample_that_names_no_other_transaction_counts(
 def test_a_late_sample_of_an_ended_session_counts_nowhere(
     state: StationState, running: Session
 ) -> None:
-    assert apply(state, sample(power_w=5, transaction_id=6)) is False
-    assert running.measured_w is None
     apply(state, SessionEnded(30.0, "s1", A1))
     assert apply(state, sample(31.0, power_w=5, transaction_id=7)) is False
     assert state.sessions() == []
+    apply(state, replace(STARTED, at=32.0, session_id="s2", transaction_id=8))
+    assert apply(state, sample(33.0, power_w=5, transaction_id=7)) is False
+    assert state.sessions()[0].measured_w is None
+    assert state.connectors[A1].reading is None
 
 
 def test_the_main_meter_of_a_charger_with_one_connector_is_that_connectors(
@@ -258,6 +276,114 @@ def test_of_several_readings_at_once_the_last_counts(state: StationState, runnin
     assert list(running.readings) == [Reading(20.0, 1), Reading(21.0, 3)]
 
 
+# ------------------------------------------------------------------ what flows, session or not
+
+
+def test_a_connector_remembers_what_flows_and_what_is_offered(state: StationState) -> None:
+    assert state.connectors[A1].offered_w is None
+    assert apply(state, sample(power_w=7_000, offered_w=11_000, measured_at=19.0))
+    assert state.connectors[A1].reading == Reading(20.0, 7_000, 19.0)
+    assert state.connectors[A1].offered == Reading(20.0, 11_000, 19.0)
+    assert state.connectors[A1].offered_w == 11_000
+    assert apply(state, sample(21.0, offered_w=0))
+    assert state.connectors[A1].reading == Reading(20.0, 7_000, 19.0)
+    assert state.connectors[A1].offered_w == 0
+    assert apply(state, sample(22.0, soc_pct=50.0)) is False
+    assert state.connectors[A2].reading is None
+
+
+def test_a_session_and_its_connector_remember_the_same_reading(
+    state: StationState, running: Session
+) -> None:
+    apply(state, sample(power_w=7_000, measured_at=19.0))
+    assert list(running.readings) == [Reading(20.0, 7_000, 19.0)]
+    assert state.connectors[A1].reading == running.readings[-1]
+
+
+def test_of_several_readings_of_a_connector_the_last_and_latest_counts(state: StationState) -> None:
+    for at, power_w in ((20.0, 1), (21.0, 2), (21.0, 3), (20.5, 4)):
+        apply(state, sample(at, power_w=power_w))
+    assert state.connectors[A1].reading == Reading(21.0, 3)
+
+
+def test_power_under_a_number_nobody_knows_flows_all_the_same(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, sample(power_w=5_000, transaction_id=99))
+    assert running.measured_w is None
+    assert state.connectors[A1].reading == Reading(20.0, 5_000)
+    assert apply(state, sample(key=A2, power_w=6_000, transaction_id=-1))
+    assert state.connectors[A2].reading == Reading(20.0, 6_000)
+
+
+def test_a_transaction_of_another_connector_does_not_flow_here(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, sample(key=A2, power_w=5_000, offered_w=5, transaction_id=7)) is False
+    assert state.connectors[A2].reading is None
+    assert state.connectors[A2].offered is None
+    # Of the same number on another charger nothing follows.
+    assert apply(state, sample(key=B1, power_w=5_000, transaction_id=7))
+
+
+@pytest.mark.parametrize(
+    "context", ["Transaction.Begin", "Transaction.End", "Interruption.Begin", "Interruption.End"]
+)
+def test_what_was_taken_at_a_boundary_does_not_flow_now(
+    state: StationState, running: Session, context: str
+) -> None:
+    late = replace(sample(power_w=5_000), context=context)
+    assert apply(state, late)
+    assert running.measured_w == 5_000
+    assert state.connectors[A1].reading is None
+
+
+def test_export_is_no_reading_of_a_connector(state: StationState) -> None:
+    apply(state, sample(power_w=7_000))
+    apply(state, sample(21.0, power_w=-5))
+    assert state.connectors[A1].reading == Reading(20.0, 7_000)
+
+
+def test_a_connector_knows_when_a_session_began_or_ended_and_which(state: StationState) -> None:
+    connector = state.connectors[A1]
+    apply(state, STARTED)
+    assert (connector.changed_at, connector.ended_transaction_id) == (10.0, None)
+    apply(state, replace(STARTED, at=15.0))
+    assert connector.changed_at == 10.0
+    apply(state, replace(STARTED, at=20.0, session_id="s2", transaction_id=8))
+    assert (connector.changed_at, connector.ended_transaction_id) == (20.0, 7)
+    apply(state, SessionEnded(30.0, "s1", A1))
+    assert (connector.changed_at, connector.ended_transaction_id) == (20.0, 7)
+    apply(state, SessionEnded(30.0, "s2", A1))
+    assert (connector.changed_at, connector.ended_transaction_id) == (30.0, 8)
+
+
+@pytest.mark.parametrize(
+    ("connector", "values", "expected"),
+    [
+        (Connector(A1, 1, CurrentType.AC), {"current_a": 16.0}, 11_040),
+        (Connector(A1, 1, CurrentType.AC, phases=1), {"current_a": 16.0}, 3_680),
+        (
+            Connector(A1, 1, CurrentType.AC, phases=1),
+            {"current_a": 16.0, "voltage_v": 240.0},
+            3_840,
+        ),
+        (Connector(A1, 1), {"current_a": 100.0, "voltage_v": 400.0}, 40_000),
+        (Connector(A1, 1), {"current_a": 100.0}, None),
+        (Connector(A1, 1), {"current_a": math.nan, "voltage_v": 400.0}, None),
+        (Connector(A1, 1), {"current_a": 100.0, "voltage_v": 400.0, "power_w": 7}, 7),
+        (Connector(A2, 1), {"current_a": 100.0, "voltage_v": 400.0}, None),
+    ],
+)
+def test_a_lone_current_is_power_on_a_connector_that_is_known(
+    connector: Connector, values: dict[str, float], expected: int | None
+) -> None:
+    state = StationState.of(Station("S", 1, (Charger("A", 1, (connector,)),)))
+    apply(state, sample(key=A1, **values))
+    reading = state.connectors[connector.key].reading
+    assert (None if reading is None else reading.power_w) == expected
+
+
 # ------------------------------------------------------------------ limits
 
 
@@ -284,3 +410,37 @@ def test_a_sample_without_a_connector_is_found_by_its_transaction(
     assert session_of_sample(state, replace(named, transaction_id=1)) is None
     assert apply(state, named)
     assert running.measured_w == 7_000
+
+
+# ------------------------------------------------------------------ grid limit
+
+STEPS = (GridStep(30.0, 3),)
+ACTIVE = given(SITE, GridState(), 7, 19.0, heartbeat_s=60.0)
+GRID_FACTS: list[tuple[GridFact, GridState]] = [
+    (
+        GridLimitGiven(20.0, 5, valid_until=40.0, heartbeat_s=10.0),
+        given(SITE, ACTIVE, 5, 20.0, valid_until=40.0, heartbeat_s=10.0),
+    ),
+    (GridHeartbeat(20.0), heartbeat(SITE, ACTIVE, 20.0)),
+    (GridScheduleGiven(20.0, STEPS), scheduled(SITE, ACTIVE, STEPS, 20.0)),
+    (GridLimitWithdrawn(20.0), withdrawn(SITE, ACTIVE, 20.0)),
+]
+
+
+@pytest.mark.parametrize(("fact", "expected"), GRID_FACTS)
+def test_what_is_said_of_the_grid_limit_is_taken(
+    state: StationState, fact: GridFact, expected: GridState
+) -> None:
+    state.grid = ACTIVE
+    assert grid_after(state, fact) == expected
+    assert state.grid == ACTIVE
+    assert apply(state, fact)
+    assert state.grid == expected
+
+
+def test_time_alone_changes_the_grid_limit(state: StationState) -> None:
+    apply(state, GridLimitGiven(20.0, 5, valid_until=40.0, heartbeat_s=30.0))
+    pass_time(state, 39.0)
+    assert (state.grid.mode, state.grid.given) == (Mode.HEARD, GivenLimit(5, 20.0, 40.0))
+    pass_time(state, 80.0)
+    assert (state.grid.mode, state.grid.given, state.grid.at) == (Mode.LOST, None, 80.0)

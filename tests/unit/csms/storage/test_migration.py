@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
-from alembic.command import downgrade
+from alembic.command import downgrade, upgrade
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect
@@ -72,6 +72,24 @@ def test_migrating_twice_changes_nothing(url: str, engine: Engine) -> None:
     with engine.begin() as connection:
         kept = connection.exec_driver_sql("SELECT * FROM stations").all()
         assert [tuple(row) for row in kept] == [("site", "{}", 1.5)]
+
+
+def test_a_database_of_the_first_version_keeps_what_is_in_it(url: str, engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", "csms.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO stations VALUES ('site', '{}', 1.5)")
+        assert "capabilities" not in tables(connection)
+
+    migrate(url)
+
+    with engine.begin() as connection:
+        kept = connection.exec_driver_sql("SELECT * FROM stations").all()
+        assert [tuple(row) for row in kept] == [("site", "{}", 1.5)]
+        assert {"capabilities", "model_capabilities"} <= set(tables(connection))
 
 
 def test_the_way_back_leaves_nothing(url: str, engine: Engine) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import StorageError
-from csms.ports import Frame, Store, StoredSession, TokenStatus
+from csms.ports import Frame, Losses, Store, StoredSession, TokenStatus
 from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey, Limit, LimitSource
 from csms.storage import SqlSettings, SqlStore, dialect, migrate, tables
@@ -67,7 +67,7 @@ async def test_it_is_a_store(tmp_path: Path) -> None:
 
 async def test_opening_makes_the_database(tmp_path: Path) -> None:
     async with opened(SqlStore(url_in(tmp_path))):
-        assert rows(tmp_path, "SELECT version_num FROM alembic_version") == ["0001"]
+        assert rows(tmp_path, "SELECT version_num FROM alembic_version") == ["0004"]
 
 
 async def test_opening_a_missing_folder(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_a_folder_that_goes_before_opening(tmp_path: Path) -> None:
     store = SqlStore(url_in(folder))
     folder.rmdir()
 
-    with pytest.raises(StorageError, match="unable to open database file"):
+    with pytest.raises(StorageError, match=r"cannot lock sqlite:///.*No such file or directory"):
         await store.open()
 
 
@@ -168,14 +168,15 @@ async def test_a_store_that_is_not_open_says_so(tmp_path: Path) -> None:
         store.write_later("site", [entry(1, EntryState.SENT, 0.0)])
     done = store.statistics()
     assert (done.dropped_samples, done.dropped_frames, done.commits) == (1, 1, 0)
+    assert store.losses() == Losses(samples=1, frames=1, rows=0)
 
 
-async def test_closing_leaves_one_file_and_no_wal(tmp_path: Path) -> None:
+async def test_closing_leaves_the_database_and_its_lock_file_and_no_wal(tmp_path: Path) -> None:
     async with opened(SqlStore(url_in(tmp_path))) as store:
         await store.declare_vehicle("a", 1)
-        assert names_in(tmp_path) == ["csms.db", "csms.db-shm", "csms.db-wal"]
+        assert names_in(tmp_path) == ["csms.db", "csms.db-lock", "csms.db-shm", "csms.db-wal"]
 
-    assert names_in(tmp_path) == ["csms.db"]
+    assert names_in(tmp_path) == ["csms.db", "csms.db-lock"]
 
 
 # ---------------------------------------------------------------------- time and retention
@@ -202,15 +203,17 @@ async def test_superseded_limits_go_after_their_time(tmp_path: Path) -> None:
         assert rows(tmp_path, "SELECT token FROM limits ORDER BY token") == [3, 4, 5, 6]
 
 
-@pytest.mark.parametrize(("kept_s", "left"), [(None, [0, 1, 2, 3]), (1.5, [2, 3])])
-async def test_samples_go_after_their_time_if_they_have_one(
-    tmp_path: Path, kept_s: float | None, left: list[int]
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [(SqlSettings(), [300, 700]), (SqlSettings(samples_kept_s=350 * DAY_S), [700])],
+)
+async def test_samples_go_after_their_time(
+    tmp_path: Path, settings: SqlSettings, left: list[int]
 ) -> None:
-    settings = SqlSettings(samples_kept_s=kept_s)
     async with opened(SqlStore(url_in(tmp_path), settings=settings)) as store:
-        for number in range(4):
-            store.sample("a", MeterSample(KEY, at=float(number)))
-        assert [s.at for s in await store.samples("a")] == left
+        for day in (100, 299, 300, 700):
+            store.sample("a", MeterSample(KEY, at=day * DAY_S))
+        assert [s.at for s in await store.samples("a")] == [day * DAY_S for day in left]
 
 
 async def test_frames_are_pruned_by_a_process_that_is_often_restarted(tmp_path: Path) -> None:

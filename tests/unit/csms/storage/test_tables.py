@@ -10,11 +10,14 @@ from tests.unit.csms.storage.databases import connected
 
 def test_the_tables() -> None:
     assert sorted(metadata.tables) == [
+        "capabilities",
         "chargers",
         "frames",
+        "grid_limits",
         "id_tokens",
         "limits",
         "meter_samples",
+        "model_capabilities",
         "sessions",
         "stations",
     ]

@@ -9,6 +9,7 @@ from simulators.charge_point.behaviour import Behaviour
 from simulators.charge_point.configuration import Configuration
 from simulators.charge_point.hardware import CurrentType, Hardware
 from simulators.charge_point.messages import BootDue, HeartbeatDue, Message, StatusChanged
+from simulators.charge_point.quirks import Quirks
 from simulators.moment import Moment
 from simulators.vehicle.vehicle import ConstantVehicle
 from tests.unit.simulators.central import NOON_S, profile
@@ -19,9 +20,9 @@ NOW = Moment(NOON_S + 0.4, 0.4)
 class Desk:
     """A charge point that is asked, and what came of it."""
 
-    def __init__(self, kind: CurrentType = CurrentType.DC) -> None:
+    def __init__(self, kind: CurrentType = CurrentType.DC, quirks: Quirks | None = None) -> None:
         hardware = Hardware.uniform("CP001", 200_000.0, 2, kind)
-        self.behaviour = Behaviour(hardware, Configuration(hardware))
+        self.behaviour = Behaviour(hardware, Configuration(hardware), quirks or Quirks())
         self.sent: list[Message] = []
         self.resets: list[bool] = []
         self.changes = 0
@@ -149,3 +150,8 @@ def test_resets_are_passed_on() -> None:
     assert desk.answers.reset("Hard") == "Accepted"
     assert desk.answers.reset("Soft") == "Accepted"
     assert desk.resets == [True, False]
+
+
+def test_a_charger_without_composite_schedules_rejects_the_question() -> None:
+    desk = Desk(quirks=Quirks(no_composite=True))
+    assert desk.answers.composite_schedule(1, 60, None) is None

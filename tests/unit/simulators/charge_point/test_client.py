@@ -316,6 +316,14 @@ async def test_some_boot_at_every_connection() -> None:
         await bench.heard("StatusNotification", 6)
 
 
+async def test_some_forget_their_profiles_with_the_link() -> None:
+    async with living(quirks=Quirks(forgets_on_reconnect=True)) as bench:
+        transaction_id = await bench.charge()
+        await bench.limit(36_000.0, transaction_id)
+        bench.point.go_offline()
+        await until(lambda: bench.record.limit_sum_w == 200_000.0)
+
+
 async def test_offline_it_goes_on_charging_under_its_profile_and_tells_later() -> None:
     async with living() as bench:
         transaction_id = await bench.charge()

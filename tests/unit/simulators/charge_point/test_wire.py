@@ -27,6 +27,7 @@ from simulators.charge_point.messages import (
     TransactionOver,
 )
 from simulators.charge_point.meter import Reading
+from simulators.charge_point.quirks import Quirks
 from simulators.charge_point.wire import CallFailedError, Wire, request
 from simulators.moment import Moment
 from tests.unit.simulators.central import NOON_S, Central, MemorySocket, profile, until
@@ -54,8 +55,9 @@ async def linked(
     timeout_s: float = 20.0,
     slow_answer_s: float = 0.0,
     deaf: bool = False,
+    quirks: Quirks | None = None,
 ) -> AsyncIterator[Link]:
-    behaviour = Behaviour(HARDWARE, Configuration(HARDWARE))
+    behaviour = Behaviour(HARDWARE, Configuration(HARDWARE), quirks or Quirks())
     sent: list[Message] = []
     answers = Answers(
         behaviour,
@@ -313,6 +315,13 @@ async def test_a_deaf_charger_answers_nothing_and_still_speaks() -> None:
         answer = await link.wire.ask(request(BootDue(), HARDWARE, []))
         assert answer.status == "Accepted"
         assert not unanswered.done()
+
+
+async def test_a_profile_that_is_refused_with_an_error() -> None:
+    quirks = Quirks(only_amperes=True, refuses_with_error=True)
+    async with linked(quirks=quirks) as link:
+        limit = {"connectorId": 1, "csChargingProfiles": profile(1, purpose="TxDefaultProfile")}
+        assert await link.call("SetChargingProfile", limit) == "PropertyConstraintViolation"
 
 
 async def test_a_slow_answer_does_not_hold_up_its_own_calls() -> None:

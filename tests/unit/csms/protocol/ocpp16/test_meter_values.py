@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from csms.protocol.ocpp16.meter_values import MeterReading, PowerOrigin, normalise, read
+from csms.protocol.ocpp16.meter_values import normalise
 from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey
 
@@ -19,11 +19,10 @@ def cases(name: str) -> list[Any]:
     return [pytest.param(case, id=case["name"]) for case in found]
 
 
-def expected(sample: dict[str, Any], **where: Any) -> MeterReading:
+def expected(sample: dict[str, Any], **where: Any) -> MeterSample:
     values = {**where, **sample}
-    origin = PowerOrigin(values.pop("power_origin", "not known"))
     connector = ConnectorKey("CP1", values.pop("connector_id"))
-    return MeterReading(MeterSample(connector=connector, at=AT + 5, **values), origin)
+    return MeterSample(connector=connector, at=AT + 5, **values)
 
 
 @pytest.mark.parametrize("case", cases("meter_values.json"))
@@ -32,12 +31,12 @@ def test_sampled_values_become_a_sample(case: dict[str, Any]) -> None:
     payload = {"connectorId": 1, "transactionId": 7, "meterValue": [element]}
     where = {"connector_id": 1, "transaction_id": 7, "measured_at": AT}
     wanted = [] if case["sample"] is None else [expected(case["sample"], **where)]
-    assert read(payload, "CP1", AT + 5) == wanted
+    assert normalise(payload, "CP1", AT + 5) == wanted
 
 
 @pytest.mark.parametrize("case", cases("meter_values_messages.json"))
 def test_messages_become_samples(case: dict[str, Any]) -> None:
-    wanted = [expected(sample).sample for sample in case["samples"]]
+    wanted = [expected(sample) for sample in case["samples"]]
     assert normalise(case["payload"], "CP1", AT + 5) == wanted
 
 

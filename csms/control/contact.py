@@ -1,0 +1,38 @@
+"""One connection of a charger: when it began, and how far the charger's clock can be trusted."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+OFFSETS_KEPT = 8
+"""A reading may have waited in a queue; of so many in a row one has not."""
+
+
+@dataclass(slots=True)
+class Contact:
+    """A live connection of a charger, since `since`.
+
+    No limit is sent before the charger is `ready`: before it has been asked how it takes limits.
+    """
+
+    since: float
+    ready: bool = False
+    _ahead_s: deque[float] = field(default_factory=lambda: deque(maxlen=OFFSETS_KEPT))
+
+    def said_time(self, charger_time: float, now: float) -> None:
+        """The charger's clock showed this when it wrote a message that came `now`."""
+        self._ahead_s.append(charger_time - now)
+
+    @property
+    def clock_ahead_s(self) -> float | None:
+        """How far the charger's clock is ahead of ours, in seconds; None when it never said.
+
+        A message is read after it was written, so the largest difference is the truest.
+        """
+        return max(self._ahead_s, default=None)
+
+    def keeps_time(self, skew_s: float) -> bool:
+        """Whether the charger's clock is known to be right to within `skew_s`."""
+        ahead_s = self.clock_ahead_s
+        return ahead_s is not None and abs(ahead_s) <= skew_s

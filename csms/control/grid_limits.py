@@ -1,0 +1,181 @@
+"""What people and programs say of the grid limit at run time: kept first, then a fact."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from csms.control.events import EventLog
+from csms.control.station_loop import StationLoop
+from csms.errors import (
+    ConfigurationRefusedError,
+    GridFailSafeError,
+    StorageError,
+    UnknownStationError,
+)
+from csms.ports import Clock, StationStore
+from csms.station import grid
+from csms.station.facts import (
+    GridFact,
+    GridHeartbeat,
+    GridLimitGiven,
+    GridLimitWithdrawn,
+    GridScheduleGiven,
+)
+from csms.station.model import Station
+from csms.station.state import StationState
+from csms.station.update import grid_after
+
+
+@dataclass(frozen=True, slots=True)
+class GridStatus:
+    """The grid limit of a station at one moment.
+
+    `next_change_at` is when the limit given ends or the next step of the schedule begins. `awaited`
+    is what must come before the fail-safe is left, empty when it does not hold. `silent_at` is when
+    the source counts as lost if nothing comes. `warnings` say what this limit cannot be kept by.
+    """
+
+    limit: grid.GridLimit
+    configured_w: int
+    failsafe_w: int
+    given: grid.GivenLimit | None
+    next_change_at: float | None
+    awaited: tuple[grid.Sign, ...]
+    last_sign_at: float | None
+    silent_at: float | None
+    schedule: tuple[grid.GridStep, ...]
+    warnings: tuple[str, ...]
+
+
+class GridLimits:
+    """The grid limits of all stations.
+
+    A limit is in the database before it is in force. When the database fails, a lower one is in
+    force all the same: it cannot wait for a disk. The caller learns that it was not kept.
+    """
+
+    def __init__(
+        self,
+        store: StationStore,
+        clock: Clock,
+        events: EventLog,
+        loop_of_station: Callable[[str], StationLoop],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._events = events
+        self._loop = loop_of_station
+        self._changing = asyncio.Lock()
+
+    async def restore(self, state: StationState) -> None:
+        """Take up what was kept; a source that was active counts as lost."""
+        kept = await self._store.load_grid(state.station.station_id)
+        known = grid.GridState() if kept is None else grid.load_grid(kept)
+        state.grid = grid.restarted(state.station, known, self._clock.now())
+
+    def status(self, station_id: str) -> GridStatus:
+        """The grid limit in force. Raises UnknownStationError."""
+        state = self._loop(station_id).state
+        return grid_status(state, self._clock.now())
+
+    async def give(
+        self,
+        station_id: str,
+        limit_w: int,
+        *,
+        valid_for_s: float | None = None,
+        heartbeat_s: float | None = None,
+    ) -> GridStatus:
+        """A new limit, and what its source promises. Raises UnknownStationError, StorageError."""
+        now = self._clock.now()
+        valid_until = None if valid_for_s is None else now + valid_for_s
+        return await self._take(station_id, GridLimitGiven(now, limit_w, valid_until, heartbeat_s))
+
+    async def heartbeat(self, station_id: str) -> GridStatus:
+        """The source of limits is alive. Raises UnknownStationError, StorageError."""
+        return await self._take(station_id, GridHeartbeat(self._clock.now()))
+
+    async def schedule(self, station_id: str, steps: Sequence[grid.GridStep]) -> GridStatus:
+        """A new schedule, in order.
+
+        Raises UnknownStationError, StorageError, and ConfigurationRefusedError with every step that
+        the station cannot hold.
+        """
+        now = self._clock.now()
+        fact = GridScheduleGiven(now, tuple(steps))
+        station = self._loop(station_id).state.station
+        reasons = [f"steps.{i}: {r}" for i, r in grid.schedule_shortfalls(station, fact.steps, now)]
+        if reasons:
+            raise ConfigurationRefusedError(reasons)
+        return await self._take(station_id, fact)
+
+    async def withdraw(self, station_id: str) -> GridStatus:
+        """Back to the configured limit.
+
+        Raises UnknownStationError, StorageError, and GridFailSafeError in fail-safe.
+        """
+        now = self._clock.now()
+        awaited = self.status(station_id).awaited
+        if awaited:
+            raise GridFailSafeError(
+                f"station {station_id} is in fail-safe: "
+                f"it is left on a heartbeat and a new limit (awaited: {', '.join(awaited)})"
+            )
+        return await self._take(station_id, GridLimitWithdrawn(now))
+
+    def conflicts(self, station: Station) -> list[str]:
+        """Why this station cannot hold the schedule of the one of its name; none if it is new."""
+        try:
+            steps = self._loop(station.station_id).state.grid.schedule
+        except UnknownStationError:
+            return []
+        found = grid.schedule_shortfalls(station, steps, self._clock.now())
+        return [f"scheduled grid limit {i}: {reason}" for i, reason in found]
+
+    async def _take(self, station_id: str, fact: GridFact) -> GridStatus:
+        loop = self._loop(station_id)
+        failure: StorageError | None = None
+        async with self._changing:
+            before = grid.advance(loop.state.station, loop.state.grid, fact.at)
+            after = grid_after(loop.state, fact)
+            try:
+                if grid.dump_grid(after) != grid.dump_grid(before):
+                    await self._store.save_grid(station_id, grid.dump_grid(after))
+            except StorageError as error:
+                self._events.add(station_id, "grid_limit_not_kept", str(error))
+                if not _lowers(before, after):
+                    raise
+                failure = error
+            loop.post(fact)
+            await loop.caught_up()
+        if failure is not None:
+            raise failure
+        return self.status(station_id)
+
+
+def _lowers(before: grid.GridState, after: grid.GridState) -> bool:
+    assert before.in_force is not None
+    assert after.in_force is not None
+    return after.in_force.limit_w < before.in_force.limit_w
+
+
+def grid_status(state: StationState, now: float) -> GridStatus:
+    """The grid limit of this station."""
+    station = state.station
+    found = grid.advance(station, state.grid, now)
+    limit = grid.grid_limit(station, found, now)
+    reason = grid.shortfall(station, "the grid limit", limit.limit_w)
+    return GridStatus(
+        limit=limit,
+        configured_w=station.grid_limit_w,
+        failsafe_w=grid.failsafe_w(station),
+        given=found.given,
+        next_change_at=grid.planned_change_at(found, now),
+        awaited=grid.AWAITED[found.mode],
+        last_sign_at=found.last_sign_at,
+        silent_at=grid.silent_at(station, found),
+        schedule=found.schedule,
+        warnings=() if reason is None else (reason,),
+    )

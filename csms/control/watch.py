@@ -1,0 +1,107 @@
+"""The closed loop: holds what chargers draw against what they were told, connector by connector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from csms.control.balancer import Standing, Watched
+from csms.dispatch.capability import Capability, Proof, unit_of
+from csms.dispatch.compliance import (
+    Compliance,
+    CompliancePolicy,
+    Step,
+    Terms,
+    next_compliance,
+)
+from csms.dispatch.ledger import Ledger
+from csms.station.model import Connector, ConnectorKey
+from csms.station.state import StationState
+
+TRIAL_S = 180.0
+
+
+class Watch:
+    """How every connector of a station stands to its limits, from one cycle to the next."""
+
+    def __init__(self, policy: CompliancePolicy, meter_interval_s: float) -> None:
+        self._policy = policy
+        self._meter_interval_s = meter_interval_s
+        self._known: dict[ConnectorKey, Compliance] = {}
+        self._resumed_at: dict[ConnectorKey, float] = {}
+        self._paused: set[ConnectorKey] = set()
+        self._on_probation: set[ConnectorKey] = set()
+
+    def of(self, key: ConnectorKey) -> Compliance:
+        """How this connector stands to its limits."""
+        return self._known.get(key, Compliance())
+
+    def watched(self) -> Watched:
+        """The connectors that may not keep to their limits."""
+        return Watched(frozenset(self._paused), frozenset(self._on_probation))
+
+    def look(
+        self,
+        state: StationState,
+        ledger: Ledger,
+        standing: Mapping[str, Standing],
+        now: float,
+    ) -> Iterator[tuple[ConnectorKey, Step]]:
+        """Judge every connector, tell the ledger what counts beyond the limits given out.
+
+        Yields the connectors against which a new step is to be taken.
+        """
+        before, self._known = self._known, {}
+        self._paused.clear()
+        self._on_probation.clear()
+        for charger in state.station.chargers:
+            capability = standing[charger.charger_id].capability
+            for connector in charger.connectors:
+                key = connector.key
+                known = before.get(key, Compliance())
+                terms = Terms(
+                    ledger.permitted_w(key),
+                    unit_of(connector, capability),
+                    self._meter_interval_s,
+                    trusts_resume=trusts_resume(capability),
+                )
+                after = next_compliance(
+                    known, connector, state.connectors[key], terms, self._policy, now
+                )
+                self._known[key] = after
+                if after.paused and not terms.trusts_resume:
+                    self._paused.add(key)
+                doubtful = after.cause is not None or self._on_trial(key, after, now)
+                if doubtful and after.counted_w is not None:
+                    self._on_probation.add(key)
+                ledger.suspect(key, self._counts_w(key, after, connector, capability))
+                if after.step > known.step:
+                    yield key, after.step
+
+    def _on_trial(self, key: ConnectorKey, known: Compliance, now: float) -> bool:
+        """Whether a connector that resumed must still show that it obeys.
+
+        One that draws nothing shows nothing: after a while its limits count again. If it does draw
+        too much then, that is seen as anywhere else.
+        """
+        if not known.resumed:
+            self._resumed_at.pop(key, None)
+            return False
+        return now - self._resumed_at.setdefault(key, now) < TRIAL_S
+
+    def _counts_w(
+        self, key: ConnectorKey, known: Compliance, connector: Connector, capability: Capability
+    ) -> int | None:
+        """What counts at a connector beyond its limits, None when they count.
+
+        A charger that forgets its limits with its socket, or at a reboot, may lose them at any
+        moment, before anybody can react: it always counts at its hardware maximum.
+        """
+        feared_w = known.counted_w if key in self._on_probation else None
+        if Proof.NO in {capability.survives_reconnect, capability.survives_reboot}:
+            return max(connector.max_power_w, feared_w or 0)
+        return feared_w
+
+
+def trusts_resume(capability: Capability) -> bool:
+    """Whether a charger is known to obey the limit that ends a pause: it was commissioned."""
+    return capability.lease is Proof.YES

@@ -1,0 +1,94 @@
+"""What `csms serve` would refuse, and what an operator would regret, found without serving."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from csms.config import Config
+from csms.control.kept_stations import KeptStation, Origin, in_force, require_default
+from csms.errors import ConfigError, StorageError
+from csms.station.model import Charger, Connector, Station
+from csms.station.units import w_to_kw
+from csms.storage import peek
+
+ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The stations that would be run, and what is odd but not wrong."""
+
+    stations: list[KeptStation]
+    warnings: list[str]
+
+
+def preflight(config: Config, configured: Sequence[Station]) -> Preflight:
+    """Look at everything a start depends on: addresses, the database and what is kept there.
+
+    Raises ConfigError with all that `csms serve` would refuse.
+    """
+    problems = [*_address_problems(config)]
+    try:
+        kept = peek(config.database_url)
+    except StorageError as error:
+        problems.append(("database_url", str(error)))
+    if problems:
+        raise ConfigError("the settings", problems)
+    stations = in_force(configured, kept.stations)
+    require_default(config.default_station, stations)
+    warnings = [*_token_warnings(config, kept.id_tokens), *_station_warnings(stations)]
+    return Preflight(stations, warnings)
+
+
+def _address_problems(config: Config) -> Iterator[tuple[str, str]]:
+    for setting, host in (("ocpp_host", config.ocpp_host), ("api_host", config.api_host)):
+        try:
+            socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            yield setting, f"{host!r} is no address of this machine: {error}"
+    hosts = {config.ocpp_host, config.api_host}
+    if config.ocpp_port == config.api_port != 0 and (len(hosts) == 1 or hosts & ANY_ADDRESS):
+        yield "api_port", f"is {config.api_port}, as ocpp_port is: they cannot be the same"
+
+
+def _token_warnings(config: Config, kept: int) -> Iterator[str]:
+    if config.unknown_id_tokens == "reject" and not config.id_tokens and not kept:
+        yield (
+            'unknown_id_tokens is "reject", but there are no id_tokens, neither in the settings '
+            "nor in the database: no driver can charge"
+        )
+
+
+def _station_warnings(stations: Sequence[KeptStation]) -> Iterator[str]:
+    for each in stations:
+        name = f"station {each.station.station_id}"
+        if each.origin is Origin.CHANGED:
+            yield f"{name} is {each.origin.value}"
+        used = {charger.feeder_id for charger in each.station.chargers}
+        for feeder in each.station.feeders:
+            if feeder.feeder_id not in used:
+                yield f"{name}: no charger is on feeder {feeder.feeder_id}"
+
+
+# ------------------------------------------------------------------------------ in words
+
+
+def resolved(station: Station) -> list[str]:
+    """What holds at each connector, defaults filled in, a line each."""
+    return [
+        _resolved(charger, connector)
+        for charger in station.chargers
+        for connector in charger.connectors
+    ]
+
+
+def _resolved(charger: Charger, connector: Connector) -> str:
+    unit = "asked" if charger.rate_unit is None else charger.rate_unit.value
+    return (
+        f"{connector.key}: {connector.current_type.value}, "
+        f"maxPower {w_to_kw(connector.max_power_w):g}, "
+        f"minPower {w_to_kw(connector.minimum_w):g}, "
+        f"fallback {w_to_kw(connector.fallback_w):g}, unit {unit}"
+    )

@@ -1,0 +1,83 @@
+"""Whole worlds: nothing breaks, and what is healthy gets its power."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+
+from tests.simulation.__main__ import REGRESSIONS
+from tests.simulation.report import failure, total
+from tests.simulation.settings import HEALTHY, WorldSettings
+from tests.simulation.world import Result, run_world
+
+DAY_H = 24.0
+SEEDS = range(1, 10)
+FAULT_KINDS = {
+    "charger deaf",
+    "charger reboots",
+    "charger reboots and forgets",
+    "charger slow",
+    "clock jump",
+    "csms crash",
+    "dial refused",
+    "disconnect",
+    "failed commit",
+    "grid cut",
+    "half-open line",
+    "limit answered with an error",
+    "limit rejected",
+    "limit rejected but applied",
+    "meter doubled",
+    "meter not a number",
+    "meter stuck",
+    "meter zero",
+    "request answered slowly",
+    "request not answered",
+    "slow commit",
+    *(
+        f"{who} {what} {fate}"
+        for who in ("charger", "csms")
+        for what in ("request", "answer")
+        for fate in ("lost", "late", "twice", "out of order")
+    ),
+}
+
+
+@cache
+def day(seed: int) -> Result:
+    """A day of everything that can go wrong."""
+    return run_world(seed, DAY_H, WorldSettings())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_breaks_in_a_day_of_faults(seed: int) -> None:
+    result = day(seed)
+    assert not result.breaches, failure(result)
+    assert result.sessions > 20
+    assert result.energy_wh > 100_000
+
+
+def test_two_days_hold_every_fault() -> None:
+    assert set(total([day(1), day(2)]).injected) == FAULT_KINDS
+
+
+@pytest.mark.parametrize("kept", json.loads(REGRESSIONS.read_text(encoding="utf-8")) or [None])
+def test_a_seed_that_broke_once_never_breaks_again(kept: dict[str, float] | None) -> None:
+    if kept is not None:
+        result = run_world(int(kept["seed"]), kept["hours"], WorldSettings())
+        assert not result.breaches, failure(result)
+
+
+def test_what_is_healthy_gets_its_power() -> None:
+    result = run_world(1, 12.0, HEALTHY)
+    assert not result.breaches, failure(result)
+    assert result.injected == {}
+    assert result.granted_share >= 0.95
+
+
+def test_a_world_depends_on_its_seed_alone() -> None:
+    first, second, other = (run_world(seed, 2.0, WorldSettings()) for seed in (7, 7, 8))
+    assert first == second
+    assert first.energy_wh != other.energy_wh

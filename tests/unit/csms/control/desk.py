@@ -1,0 +1,77 @@
+"""A recorder at work: one charger, its loop, and what is reported to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from csms.control.recorder import RecorderSettings, StationRecorder
+from csms.control.remote import RemoteRequests
+from csms.ports import IdToken, Recorder, StopReport, StoredSession
+from csms.station.model import ConnectorKey
+from csms.station.state import Session
+from tests.stations import charger, station
+from tests.unit.csms.control.fakes import START, TAG, Rig, rig, start_report
+
+A1 = ConnectorKey("A", 1)
+
+
+@dataclass
+class Desk:
+    """A recorder and the loop it tells, for the charger A."""
+
+    rig: Rig
+    recorder: StationRecorder
+    remote: RemoteRequests
+
+    def session(self, key: ConnectorKey = A1) -> Session | None:
+        return self.rig.loop.state.connectors[key].session
+
+    async def start(
+        self, key: ConnectorKey = A1, id_token: str = TAG, meter_wh: int = 0
+    ) -> StoredSession:
+        """The charger reports a start."""
+        self.rig.clock.advance(1.0)
+        report = start_report(key, id_token, meter_wh, self.rig.clock.now())
+        verdict = await self.recorder.start_session(report)
+        await self.rig.quiet()
+        stored = await self.rig.store.find(key.charger_id, verdict.transaction_id)
+        assert stored is not None
+        return stored
+
+    async def stop(
+        self,
+        transaction_id: int | None,
+        *,
+        meter_stop_wh: int | None = 5_000,
+        id_token: str | None = None,
+        charger_id: str = "A",
+    ) -> IdToken | None:
+        """The charger reports a stop."""
+        verdict = await self.recorder.stop_session(
+            StopReport(
+                charger_id, transaction_id, meter_stop_wh, START + 60, "EVDisconnected", id_token
+            )
+        )
+        await self.rig.quiet()
+        return verdict
+
+
+@asynccontextmanager
+async def desk(
+    settings: RecorderSettings | None = None, connectors: int = 2
+) -> AsyncIterator[Desk]:
+    async with rig(station(charger("A", connectors=connectors)), "A") as site:
+        remote = RemoteRequests(site.link, 60.0)
+        recorder = StationRecorder(
+            site.store,
+            site.clock,
+            site.events,
+            remote,
+            lambda charger_id: site.loop if charger_id == "A" else None,
+            RecorderSettings() if settings is None else settings,
+        )
+        as_port: Recorder = recorder
+        assert as_port.now() == START
+        yield Desk(site, recorder, remote)

@@ -1,0 +1,221 @@
+"""The closed loop: what is drawn, against what was told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from csms.control.balancer import Standing
+from csms.control.watch import TRIAL_S, Watch, trusts_resume
+from csms.dispatch.capability import Capability, Proof
+from csms.dispatch.commands import Scope
+from csms.dispatch.compliance import Cause, Compliance, CompliancePolicy, Step
+from csms.dispatch.ledger import Entry, EntryState, Ledger
+from csms.station.facts import LimitConfirmed, MeterSample, SessionEnded, SessionStarted
+from csms.station.model import ConnectorKey, Limit, LimitSource
+from csms.station.state import StationState
+from csms.station.update import apply
+from tests.stations import charger, station
+
+A1, A2, B1 = ConnectorKey("A", 1), ConnectorKey("A", 2), ConnectorKey("B", 1)
+BOTH = station(charger("A", max_power_w=100_000), charger("B", max_power_w=100_000))
+NEW = Capability()
+OBEYS = Capability(lease=Proof.YES)
+
+
+@dataclass
+class Scene:
+    """A station whose connectors are watched; every fallback of 0 W is confirmed."""
+
+    capability: Capability = NEW
+    now: float = 0.0
+    tokens: int = 100
+
+    def __post_init__(self) -> None:
+        self.state = StationState.of(BOTH)
+        self.ledger = Ledger(BOTH, seen=["A", "B"])
+        self.watch = Watch(CompliancePolicy(), 10.0)
+        for connector in BOTH.connectors():
+            self.limit(connector.key, 0, None)
+
+    def limit(self, key: ConnectorKey, value_w: int, session_id: str | None) -> None:
+        self.tokens += 1
+        scope = Scope.DEFAULT if session_id is None else Scope.SESSION
+        limit = Limit(value_w, LimitSource.GRID)
+        entry = Entry(
+            self.tokens, key, scope, limit, EntryState.SENT, self.now, session_id=session_id
+        )
+        self.ledger.send(entry)
+        self.ledger.settle(self.tokens, EntryState.CONFIRMED, self.now)
+        if session_id is not None:
+            apply(self.state, LimitConfirmed(key, self.now, session_id, value_w))
+
+    def start(self, key: ConnectorKey, value_w: int) -> None:
+        apply(self.state, SessionStarted(self.now, str(key), 7, key, "TAG", self.now, 0))
+        self.limit(key, value_w, str(key))
+        self.look()
+
+    def end(self, key: ConnectorKey) -> None:
+        apply(self.state, SessionEnded(self.now, str(key), key))
+        self.ledger.end_session(key, str(key))
+        self.look()
+
+    def draws(self, key: ConnectorKey, power_w: int, times: int = 1) -> list[tuple[str, Step]]:
+        """Readings every 10 s; the steps they give rise to."""
+        steps = []
+        for _ in range(times):
+            self.now += 10.0
+            apply(self.state, MeterSample(key, self.now, power_w=power_w))
+            steps += self.look()
+        return steps
+
+    def look(self) -> list[tuple[str, Step]]:
+        standing = {
+            name: Standing(connected=True, settling=False, capability=self.capability)
+            for name in ("A", "B")
+        }
+        looked = self.watch.look(self.state, self.ledger, standing, self.now)
+        return [(str(key), step) for key, step in looked]
+
+
+def test_nothing_is_known_of_a_connector_that_was_never_looked_at() -> None:
+    watch = Watch(CompliancePolicy(), 10.0)
+    assert watch.of(A1) == Compliance()
+    assert (list(watch.watched().paused), list(watch.watched().on_probation)) == ([], [])
+
+
+def test_a_connector_that_keeps_to_its_limit_is_left_alone() -> None:
+    scene = Scene()
+    scene.start(A1, 40_000)
+    assert scene.draws(A1, 40_000, 6) == []
+    assert scene.watch.watched().on_probation == frozenset()
+    assert scene.ledger.worst_case_w(A1) == 40_000
+
+
+def test_a_connector_that_draws_too_much_counts_at_its_maximum_and_every_step_is_told_once() -> (
+    None
+):
+    scene = Scene()
+    scene.start(A1, 40_000)
+    steps = scene.draws(A1, 70_000, 20)
+    assert steps == [("A/1", Step.RESEND), ("A/1", Step.STOP), ("A/1", Step.UNAVAILABLE)]
+    assert scene.watch.of(A1).cause is Cause.LIMIT
+    assert scene.watch.watched().on_probation == {A1}
+    assert scene.ledger.worst_case_w(A1) == 100_000
+    assert scene.ledger.worst_case_w(A2) == 0
+
+
+def test_more_than_the_maximum_counts_as_it_was_seen() -> None:
+    scene = Scene()
+    scene.start(A1, 40_000)
+    scene.draws(A1, 120_000, 3)
+    assert scene.ledger.worst_case_w(A1) == 120_000
+
+
+def test_power_without_a_session_counts_at_once() -> None:
+    scene = Scene()
+    scene.draws(B1, 0, 2)
+    assert scene.draws(B1, 30_000) == [("B/1", Step.RESEND)]
+    assert scene.watch.of(B1).cause is Cause.NO_SESSION
+    assert scene.ledger.worst_case_w(B1) == 100_000
+    scene.draws(B1, 0)
+    assert scene.ledger.worst_case_w(B1) == 0
+    assert scene.watch.watched().on_probation == frozenset()
+
+
+def test_what_is_feared_is_no_limit_the_next_reading_is_held_against() -> None:
+    scene = Scene()
+    scene.start(A1, 40_000)
+    scene.draws(A1, 70_000, 3)
+    # It counts at 100 kW now; 70 kW is too much all the same.
+    assert scene.watch.of(A1).observed_w == 70_000
+    scene.draws(A1, 90_000)
+    assert scene.watch.of(A1).observed_w == 90_000
+
+
+# ------------------------------------------------------------------------------- pauses
+
+
+def paused(capability: Capability = NEW) -> Scene:
+    scene = Scene(capability)
+    scene.start(A1, 40_000)
+    scene.draws(A1, 40_000, 3)
+    scene.limit(A1, 0, "A/1")
+    scene.draws(A1, 0, 3)
+    return scene
+
+
+def test_a_paused_connector_is_told_apart_and_counts_at_its_limit() -> None:
+    scene = paused()
+    assert scene.watch.watched().paused == {A1}
+    assert scene.ledger.worst_case_w(A1) == 0
+
+
+def test_a_charger_shown_to_obey_is_trusted_to_resume() -> None:
+    scene = paused(OBEYS)
+    assert scene.watch.watched().paused == frozenset()
+    scene.limit(A1, 40_000, "A/1")
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 40_000
+    assert trusts_resume(OBEYS)
+    assert not trusts_resume(Capability(lease=Proof.NO))
+
+
+def test_a_connector_that_resumes_is_on_probation_until_it_was_seen_to_obey() -> None:
+    scene = paused()
+    scene.limit(A1, 40_000, "A/1")
+    scene.look()
+    assert scene.watch.watched() == replace(
+        scene.watch.watched(), paused=frozenset(), on_probation=frozenset({A1})
+    )
+    assert scene.ledger.worst_case_w(A1) == 100_000
+    scene.draws(A1, 39_000, 4)
+    assert scene.watch.watched().on_probation == frozenset()
+    assert scene.ledger.worst_case_w(A1) == 40_000
+
+
+def test_a_connector_that_resumes_and_draws_nothing_is_believed_after_a_while() -> None:
+    scene = paused()
+    scene.limit(A1, 40_000, "A/1")
+    scene.look()
+    scene.now += TRIAL_S - 1.0
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
+    scene.now += 1.0
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 40_000
+    assert scene.watch.watched().on_probation == frozenset()
+    # Another pause, another trial.
+    scene.limit(A1, 0, "A/1")
+    scene.look()
+    scene.limit(A1, 40_000, "A/1")
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+def test_the_end_of_a_session_ends_its_pause_and_its_trial() -> None:
+    scene = paused()
+    scene.end(A1)
+    assert scene.watch.watched().paused == frozenset()
+    assert scene.ledger.worst_case_w(A1) == 0
+
+
+# ------------------------------------------------------------------------ forgetful chargers
+
+
+@pytest.mark.parametrize(
+    "forgets", [Capability(survives_reconnect=Proof.NO), Capability(survives_reboot=Proof.NO)]
+)
+def test_a_charger_that_forgets_its_limits_always_counts_at_its_maximum(
+    forgets: Capability,
+) -> None:
+    scene = Scene(forgets)
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
+    scene.start(A1, 40_000)
+    scene.draws(A1, 40_000, 3)
+    assert scene.ledger.worst_case_w(A1) == 100_000
+    assert scene.watch.watched().on_probation == frozenset()
+    scene.draws(A1, 120_000, 3)
+    assert scene.ledger.worst_case_w(A1) == 120_000
