@@ -1,4 +1,4 @@
-"""The command line: serve, demo, check-config, migrate."""
+"""The command line: serve, demo, check-config, commission, migrate."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import httpx
 import typer
+from rich.console import Console
 
 from csms import __version__, logs
 from csms.app import running
+from csms.commission import CommissionError, follow, show
 from csms.config import Config, load, load_stations
 from csms.demo.run import DemoOptions, run_demo
 from csms.errors import ConfigError, StorageError
@@ -25,6 +28,7 @@ from csms.station.model import Station
 from csms.storage import migrate as migrate_database
 
 EXIT_FAILED = 1
+API_TIMEOUT_S = 30.0
 EXIT_BAD_CONFIGURATION = 2
 
 app = typer.Typer(
@@ -123,6 +127,32 @@ def migrate(config: ConfigFile = None) -> None:
     with _readable_errors():
         migrate_database(load(config, os.environ).database_url)
     typer.echo("the database is up to date")
+
+
+@app.command()
+def commission(
+    charger: Annotated[str, typer.Argument(help="The charger, with a vehicle charging.")],
+    connector: Annotated[int, typer.Option(min=1, help="Where the vehicle charges.")] = 1,
+    lease: Annotated[float, typer.Option(min=2, max=3600, help="Seconds of its lease.")] = 60.0,
+    api: Annotated[str, typer.Option(help="Where csms runs.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Try how a charger takes limits, with a vehicle charging, and print the report.
+
+    Exit code 1 when a trial failed, or the test could not be made.
+    """
+    console = Console()
+    try:
+        report = asyncio.run(_commission(charger, connector, lease, api))
+    except CommissionError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    show(report, console)
+    raise typer.Exit(0 if report["passed"] else EXIT_FAILED)
+
+
+async def _commission(charger: str, connector: int, lease_s: float, url: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(base_url=url, timeout=API_TIMEOUT_S, trust_env=False) as api:
+        return await follow(api, charger, connector, lease_s, tell=typer.echo)
 
 
 @app.command()

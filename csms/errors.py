@@ -13,7 +13,9 @@ CsmsError
 │   ├── ChargerRefusedError     the charger answered no
 │   ├── ChargerSilentError      the charger did not answer or did not act in time
 │   ├── ConfigurationRefusedError  a new station configuration cannot hold; lists every reason
-│   └── GridFailSafeError       the limit source is lost: only the source itself ends the fail-safe
+│   ├── GridFailSafeError       the limit source is lost: only the source itself ends the fail-safe
+│   ├── CommissioningRefusedError  a commissioning test cannot begin; says why
+│   └── NeverCommissionedError  there is no report of a commissioning test of this charger
 ├── StorageError                the database could not take or give what was asked
 └── ProtocolError               a frame cannot be served; knows its OCPP-J error code
 """
@@ -91,6 +93,14 @@ class ConfigurationRefusedError(StationError):
 
 class GridFailSafeError(StationError):
     """The station is in fail-safe, which is left only on a heartbeat and a new grid limit."""
+
+
+class CommissioningRefusedError(StationError):
+    """A commissioning test of the charger cannot begin now."""
+
+
+class NeverCommissionedError(StationError):
+    """No commissioning test of the charger has been begun since csms started."""
 
 
 class StorageError(CsmsError):

@@ -85,7 +85,11 @@ class ChargerLink(Protocol):
         ...
 
     async def composite_schedule(self, connector: ConnectorKey, duration_s: int) -> Answer:
-        """GetCompositeSchedule (§5.7)."""
+        """GetCompositeSchedule (§5.7).
+
+        The answer's payload is {"unit": "W" or "A", "limit": the highest of its periods, "phases"
+        as far as told}; empty when the charger tells no schedule.
+        """
         ...
 
     async def remote_start(self, connector: ConnectorKey, id_token: str) -> Answer:
@@ -94,6 +98,10 @@ class ChargerLink(Protocol):
 
     async def remote_stop(self, charger_id: str, transaction_id: int) -> Answer:
         """RemoteStopTransaction (§5.12)."""
+        ...
+
+    async def reset(self, charger_id: str, *, hard: bool) -> Answer:
+        """Reset (§5.14). A soft one ends running sessions in good order first."""
         ...
 
     async def trigger(self, charger_id: str, message: str, connector_id: int | None) -> Answer:

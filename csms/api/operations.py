@@ -9,6 +9,7 @@ from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.status import SessionStatus, StationStatus
+from csms.control.trials import Report
 from csms.ports import Losses, StoredSession
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
@@ -45,6 +46,18 @@ class GridLimitOperations(Protocol):
 
     async def withdraw(self, station_id: str) -> GridStatus:
         """Back to the configured limit. Raises GridFailSafeError."""
+        ...
+
+
+class CommissioningOperations(Protocol):
+    """Commissioning tests of chargers. Failures are `csms.errors.StationError`s."""
+
+    def start(self, connector: ConnectorKey, lease_s: float) -> Report:
+        """Begin a test; returns at once. Raises CommissioningRefusedError, ChargerOfflineError."""
+        ...
+
+    def report(self, charger_id: str) -> Report:
+        """The test running, or the last one. Raises NeverCommissionedError."""
         ...
 
 
@@ -122,6 +135,10 @@ class Operations(Protocol):
 
     def grid_limits(self) -> GridLimitOperations:
         """The grid limits of the stations."""
+        ...
+
+    def commissioning(self) -> CommissioningOperations:
+        """The commissioning tests."""
         ...
 
     def knocked(self) -> Sequence[Knock]:

@@ -34,6 +34,8 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.IdTokenRefusedError: (HTTPStatus.CONFLICT, "id-token-refused"),
     errors.ChargerOfflineError: (HTTPStatus.CONFLICT, "charger-offline"),
     errors.GridFailSafeError: (HTTPStatus.CONFLICT, "grid-failsafe"),
+    errors.NeverCommissionedError: (HTTPStatus.NOT_FOUND, "never-commissioned"),
+    errors.CommissioningRefusedError: (HTTPStatus.CONFLICT, "commissioning-refused"),
     errors.ConfigurationRefusedError: (HTTPStatus.CONFLICT, "configuration-refused"),
     errors.ChargerRefusedError: (HTTPStatus.BAD_GATEWAY, "charger-refused"),
     errors.ChargerSilentError: (HTTPStatus.GATEWAY_TIMEOUT, "charger-silent"),

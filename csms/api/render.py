@@ -10,6 +10,9 @@ from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.status import ChargerView, LimitStatus, SessionStatus, StationStatus
+from csms.control.trials import Progress, Report
+from csms.dispatch.capability import Capability
+from csms.dispatch.commissioning import Result, Verdict
 from csms.ports import Frame, Losses, StoredSession
 from csms.station.model import ConnectorKey
 from csms.station.units import w_to_kw, wh_to_kwh
@@ -218,4 +221,51 @@ def event(happened: Event) -> schemas.EventJson:
         station_id=happened.station_id,
         kind=happened.kind,
         text=clean(happened.text),
+    )
+
+
+def commission_report(report: Report) -> schemas.CommissionReportJson:
+    """A commissioning test."""
+    done = report.progress is Progress.DONE
+    failed = any(r.finding.verdict is Verdict.FAILED for r in report.results)
+    return schemas.CommissionReportJson(
+        charger_id=report.connector.charger_id,
+        connector=report.connector.connector_id,
+        lease_s=report.lease_s,
+        state=report.progress,
+        started_at=iso(report.started_at),
+        ended_at=_iso_or_none(report.ended_at),
+        running=report.trial,
+        passed=done and not failed,
+        trials=[_trial(result) for result in report.results],
+        capability=_capability(report.capability) if done else None,
+    )
+
+
+def _trial(result: Result) -> schemas.TrialJson:
+    finding = result.finding
+    return schemas.TrialJson(
+        trial=result.trial,
+        verdict=finding.verdict,
+        why=clean(finding.why),
+        limit=_kw_or_none(finding.limit_w),
+        measured=_kw_or_none(finding.measured_w),
+        energy=None if finding.energy_wh is None else wh_to_kwh(finding.energy_wh),
+    )
+
+
+def _capability(known: Capability) -> schemas.CapabilityJson:
+    form = known.session_form
+    return schemas.CapabilityJson(
+        lease=known.lease,
+        survives_reconnect=known.survives_reconnect,
+        survives_reboot=known.survives_reboot,
+        answers=known.answers,
+        at_zero=known.at_zero,
+        step_a=known.step_a,
+        unit=known.unit,
+        purpose=None if form is None else form.purpose,
+        stack_level=None if form is None else form.stack_level,
+        periods=None if form is None else form.periods,
+        kind=None if form is None else form.kind,
     )

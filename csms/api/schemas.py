@@ -20,13 +20,17 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from csms.control.trials import Progress
+from csms.dispatch.capability import AtZero, Proof
+from csms.dispatch.commands import Kind, Purpose
+from csms.dispatch.commissioning import Trial, Verdict
 from csms.dispatch.ledger import EntryState
 from csms.dispatch.standing import Condition
 from csms.ports import TokenStatus
 from csms.station.document import JSON_FORM, Power, PowerOrZero
 from csms.station.grid import MAX_STEPS, GridStep
 from csms.station.lifecycle import Occupancy
-from csms.station.model import ConnectorKey, CurrentType, LimitSource
+from csms.station.model import ConnectorKey, CurrentType, LimitSource, RateUnit
 from csms.station.state import ConnectorStatus
 from csms.station.units import kw_to_w
 
@@ -55,6 +59,7 @@ Instant = Annotated[
     AfterValidator(_instant),
 ]
 ValidFor = Annotated[float, Field(strict=True, ge=1, le=31_622_400, allow_inf_nan=False)]
+LeaseLength = Annotated[float, Field(strict=True, ge=2, le=3_600, allow_inf_nan=False)]
 HeartbeatInterval = Annotated[float, Field(strict=True, ge=1, le=86_400, allow_inf_nan=False)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
@@ -422,6 +427,55 @@ class Events(_Json):
 
     last: int = Field(description="number of the newest event: `after` of the next request")
     events: list[EventJson] = Field(description="oldest first")
+
+
+class CommissionRequest(_Asked):
+    """A vehicle is charging on this connector: try how its charger takes limits."""
+
+    connector: ConnectorNumber = Field(description="number of the connector")
+    lease_s: LeaseLength = Field(60.0, description="how long the limit that ends by itself lasts")
+
+
+class TrialJson(_Json):
+    """One trial of a commissioning test."""
+
+    trial: Trial = Field(description="what was tried")
+    verdict: Verdict = Field(description="not shown: the readings do not tell")
+    why: str = Field(description="what was seen, or why nothing was")
+    limit: float | None = Field(description="what was allowed, in kW")
+    measured: float | None = Field(description="the most that was measured then, in kW")
+    energy: float | None = Field(description="energy taken without a link, in kWh")
+
+
+class CapabilityJson(_Json):
+    """What is known of how the charger takes limits; null: not known yet."""
+
+    lease: Proof = Field(description="its limits end by themselves, with the link cut too")
+    survives_reconnect: Proof = Field(description="it keeps its limits without a link")
+    survives_reboot: Proof = Field(description="it keeps its limits when it reboots")
+    answers: Proof = Field(description="it answers requests")
+    at_zero: AtZero = Field(description="what it does with a limit of 0")
+    step_a: float = Field(description="steps of its limits, in amperes per phase")
+    unit: RateUnit | None = Field(description="the unit of limits, on AC")
+    purpose: Purpose | None = Field(description="how the limit of a session is written")
+    stack_level: int | None = Field(description="the stack level it is written with")
+    periods: int | None = Field(description="the most periods of its schedule")
+    kind: Kind | None = Field(description="what the times of its schedule count from")
+
+
+class CommissionReportJson(_Json):
+    """The report of a commissioning test, of one that is running as far as it has come."""
+
+    charger_id: str
+    connector: int = Field(description="number of the connector")
+    lease_s: float = Field(description="how long the limit that ends by itself lasts")
+    state: Progress = Field(description="stopped: by the end of csms or an error; see the log")
+    started_at: Time = Field(description="when it began")
+    ended_at: Time | None = Field(description="when it ended; null while it runs")
+    running: Trial | None = Field(description="the trial that is running")
+    passed: bool = Field(description="it is done, and no trial failed")
+    trials: list[TrialJson] = Field(description="those that are over, in order")
+    capability: CapabilityJson | None = Field(description="what is known at the end")
 
 
 class FieldProblem(_Json):

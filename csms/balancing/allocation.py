@@ -23,7 +23,8 @@ class Leaf:
     `upper_w` is the most it may or can use, and `upper_source` says why. `floor_w` is what it has
     whatever happens (its fallback): a share is never below it, even where `upper_w` is. `minimum_w`
     is the least worth offering: a share is the floor or at least this. A share above the floor is
-    a whole number of `quantum_w`. Shares grow in proportion to `weight`; a higher `priority` is
+    a whole number of `quantum_w`. What is above `enough_w` (None: nothing) is given only when
+    everybody has enough. Shares grow in proportion to `weight`; a higher `priority` is
     filled first; `waiting_since` is UTC epoch seconds. Raises ValueError for a number that makes
     no sense.
     """
@@ -37,10 +38,11 @@ class Leaf:
     priority: int = 0
     waiting_since: float = 0.0
     quantum_w: int = 1
+    enough_w: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no share could satisfy. NaN fails every comparison, so it is refused too."""
-        if min(self.upper_w, self.floor_w, self.minimum_w) < 0:
+        if min(self.upper_w, self.floor_w, self.minimum_w, self.enough_w or 0) < 0:
             raise ValueError(f"{self.key}: a power is negative: {self}")
         if not LEAST_WEIGHT <= self.weight <= MOST_WEIGHT:
             raise ValueError(

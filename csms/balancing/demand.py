@@ -15,6 +15,12 @@ What a reading can say depends on the limit that was in force when it was taken:
 | any other, and the draw is close to it    | is censored: the vehicle may want up to its ceiling  |
 | any other                                 | shows what the vehicle takes                         |
 
+Two things make the most of a station that is short of power. A vehicle that has only just been
+plugged in draws nothing for half a minute: until it wakes, what it would leave unused is lent out.
+And the draw of a DC vehicle falls for most of its session, while a limit follows it in steps: then
+`Demand.enough_w` is what the vehicle will take in a while, a little less than it takes now. Only
+when all others have enough is it given more. Drawing all of that is foreseen, and no news.
+
 Where no reading says anything the estimate stays as it is, or is the ceiling when there is none or
 the last word is too old. Session limits and readings carry the times at which csms learned them, so
 no charger's clock matters here.
@@ -34,8 +40,14 @@ from csms.station.state import LimitStep, Reading, Session
 LEAST_AC_A = 6
 """Below this many amperes per phase no vehicle charges (IEC 61851-1)."""
 
+TWO_PHASE_A = 16
+"""No vehicle charges on two phases with more than this: one that takes more uses three."""
+
 PAIR = 2
 """One reading may be a slip; two in a row are believed."""
+
+TREND = 3
+"""So many readings within the window show whether a draw falls or is steady."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,13 @@ class DemandPolicy:
     - `headroom_fraction`, `headroom_dc_w`, `headroom_ac_a` (per phase): how far the estimate stays
       above the draw; the amperes or watts alone are the least it ever is.
     - `plateau_fraction`: two readings closer than this are level.
-    - `grace_s`: for so long after its first useful limit a vehicle may draw nothing.
+    - `grace_s`: for so long after its first useful limit a vehicle may draw nothing. If its meter
+      says so within `quick_s`, it is left `waking_dc_w` (or the least on AC) until it draws.
+    - `ahead_s`: how far ahead a falling draw is foreseen, by at most `ahead_most_fraction` of it; a
+      fall of less than `ahead_least_fraction` is none. `ahead_for_s`: for how long a vehicle that
+      then draws all it is given is not asked whether it wants more.
+    - `steady_fraction`: how far what is enough stays above a steady draw; more than what would be
+      censored.
     - `settle_s`: how long a vehicle takes to follow a limit.
     - `dead_band_w`, `dead_band_fraction`: smaller changes than the larger of both are left out.
     - `raise_spacing_s`: the least time between two raises that follow what is measured.
@@ -65,6 +83,13 @@ class DemandPolicy:
     headroom_ac_a: float = 1.0
     plateau_fraction: float = 0.02
     grace_s: float = 90.0
+    quick_s: float = 30.0
+    waking_dc_w: int = 5000
+    ahead_s: float = 120.0
+    ahead_least_fraction: float = 0.02
+    ahead_most_fraction: float = 0.2
+    ahead_for_s: float = 300.0
+    steady_fraction: float = 0.065
     settle_s: float = 5.0
     dead_band_w: int = 1000
     dead_band_fraction: float = 0.02
@@ -83,7 +108,9 @@ class Demand:
     `ceiling_w` is what it could want at most. `changed_at` is when the bound last changed,
     `raised_at` when it was last raised for something measured (None: never), `idle_since` since
     when the vehicle has been seen to draw nothing (None: it draws, or nobody knows). `phases_used`
-    is how many phases it is known to charge on, at least. UTC epoch seconds, watts.
+    is how many phases it is known to charge on, at least. `enough_w` is what it should have while
+    others are short (None: the whole bound), and until `foreseen_until` it is expected to draw all
+    of that (None: it is not). UTC epoch seconds, watts.
     """
 
     bound_w: int
@@ -93,6 +120,8 @@ class Demand:
     raised_at: float | None = None
     idle_since: float | None = None
     phases_used: int = 1
+    enough_w: int | None = None
+    foreseen_until: float | None = None
 
 
 class _Word(Enum):
@@ -106,12 +135,19 @@ class _Word(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What the readings say. `lowers` is whether less than before is to be believed."""
+    """What the readings say. `lowers` is whether less than before is to be believed.
+
+    `idle`: it draws nothing; `waking`: it does not yet. `ahead_w` and `steady_w`: what it will take
+    in a while, or has taken for a while.
+    """
 
     word: _Word
     takes_w: int = 0
     idle: bool = False
+    waking: bool = False
     lowers: bool = False
+    ahead_w: int | None = None
+    steady_w: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +186,7 @@ def next_demand(
     phases_used = _phases_used(previous.phases_used, draws, connector, policy)
     scale = 1.0 if connector.current_type is CurrentType.DC else connector.phases / phases_used
     evidence = _evidence(draws, scale, list(session.limits), connector, policy=policy, now=now)
+    evidence = _in_the_light_of(previous, evidence, draws, policy, now)
     idle_since = _idle_since(previous, evidence, now)
     probing = _probing(idle_since, policy, now)
     if probing:
@@ -160,6 +197,7 @@ def next_demand(
     measured = evidence.word in {_Word.CENSORED, _Word.TAKES}
     same_ceiling = ceiling.value_w == previous.ceiling_w
     raised = bound_w > previous.bound_w and measured and same_ceiling and not probing
+    enough_w, foreseen_until = _enough(previous, evidence, bound_w, policy, now)
     return Demand(
         bound_w,
         ceiling.source if bound_w >= ceiling.value_w else LimitSource.DEMAND,
@@ -168,6 +206,8 @@ def next_demand(
         raised_at=now if raised else previous.raised_at,
         idle_since=idle_since,
         phases_used=phases_used,
+        enough_w=enough_w,
+        foreseen_until=foreseen_until,
     )
 
 
@@ -221,13 +261,17 @@ def _phases_used(
     """How many phases the vehicle charges on, at least.
 
     An AC limit holds on every phase. A vehicle on one of three phases draws a third of the limit
-    and is held down all the same; only one that draws more than that uses more phases.
+    and is held down all the same; only one that draws more than that uses more phases. One that
+    draws more than any vehicle does on two phases uses three.
     """
     if connector.current_type is CurrentType.DC:
         return known
+    two_phases_w = 2 * TWO_PHASE_A * connector.voltage_v * (1 + policy.voltage_tolerance)
     for draw in draws:
         full_phases = draw.power_w * connector.phases / draw.highest_w
         known = max(known, math.ceil(full_phases * (1 - policy.voltage_tolerance)))
+        if draw.power_w > two_phases_w:
+            known = connector.phases
     return min(known, connector.phases)
 
 
@@ -247,20 +291,82 @@ def _evidence(
         return _Evidence(_Word.CENSORED)
     counts_from = _raised_at(limits, policy) + policy.settle_s
     counting = [draw for draw in draws if draw.at >= counts_from]
+    useful_since = _useful_since(limits, connector, policy)
+    in_grace = draws[0].at < useful_since + policy.grace_s
+    quick = bool(counting) and counting[-1].at <= useful_since + policy.quick_s
+    if in_grace and quick and all(draw.power_w <= policy.zero_draw_w for draw in draws):
+        return _Evidence(_Word.TAKES, idle=True, waking=True, lowers=True)
     if len(counting) < PAIR or _censored(counting[1], scale, policy):
         return _Evidence(_Word.NOTHING)
     newest, before = counting[0], counting[1]
-    recent = [d.power_w for d in counting if now - d.at <= policy.window_s]
-    takes_w = max(*recent, newest.power_w, before.power_w)
+    recent = [draw for draw in counting if now - draw.at <= policy.window_s]
+    takes_w = max(*(draw.power_w for draw in recent), newest.power_w, before.power_w)
     rising = newest.power_w > before.power_w * (1 + policy.plateau_fraction)
     still_w = min(newest.power_w, before.power_w)
-    in_grace = newest.at < _useful_since(limits, connector, policy) + policy.grace_s
+    trending = connector.current_type is CurrentType.DC and takes_w > policy.zero_draw_w
+    ahead_w, steady_w = _trend(recent, policy) if trending else (None, None)
     return _Evidence(
         _Word.TAKES,
         takes_w=math.ceil(takes_w * scale),
         idle=takes_w <= policy.zero_draw_w,
         lowers=not rising and not (in_grace and still_w <= policy.zero_draw_w),
+        ahead_w=ahead_w,
+        steady_w=steady_w,
     )
+
+
+def _in_the_light_of(
+    previous: Demand, evidence: _Evidence, draws: Sequence[_Draw], policy: DemandPolicy, now: float
+) -> _Evidence:
+    """The same evidence, seen by somebody who knows what was expected."""
+    if evidence.word is _Word.CENSORED:
+        foreseen = previous.foreseen_until is not None and now <= previous.foreseen_until
+        if foreseen and draws[0].lowest_w < previous.bound_w * policy.censored_fraction:
+            return _Evidence(_Word.NOTHING)
+    # What it draws while it wakes is little, and no measure of what it will take.
+    asleep = previous.idle_since is not None and previous.raised_at is None
+    if asleep and draws and draws[0].power_w > policy.zero_draw_w:
+        return _Evidence(_Word.CENSORED)
+    return evidence
+
+
+def _enough(
+    previous: Demand, evidence: _Evidence, bound_w: int, policy: DemandPolicy, now: float
+) -> tuple[int | None, float | None]:
+    """What the vehicle should have while others are short, and until when it will draw all of it.
+
+    None where that is the whole bound.
+    """
+    if evidence.word is _Word.NOTHING:
+        enough_w, foreseen_until = previous.enough_w, previous.foreseen_until
+    elif evidence.ahead_w is not None:
+        enough_w, foreseen_until = evidence.ahead_w, now + policy.ahead_for_s
+    else:
+        enough_w, foreseen_until = evidence.steady_w, None
+    if enough_w is None or enough_w >= bound_w:
+        return None, None
+    before_w = previous.enough_w
+    if before_w is not None and abs(enough_w - before_w) < _dead_band_w(before_w, policy):
+        enough_w = min(before_w, bound_w)
+    return enough_w, foreseen_until
+
+
+def _trend(recent: Sequence[_Draw], policy: DemandPolicy) -> tuple[int | None, int | None]:
+    """(what a vehicle whose draw falls will take in a while, what is enough for a steady one).
+
+    `recent` are the draws of the window, newest first.
+    """
+    if len(recent) < TREND or any(
+        older.power_w < newer.power_w for newer, older in pairwise(recent)
+    ):
+        return None, None
+    newest, oldest = recent[0], recent[-1]
+    per_s = (oldest.power_w - newest.power_w) / (newest.at - oldest.at)
+    fall_w = per_s * policy.ahead_s
+    if fall_w < newest.power_w * policy.ahead_least_fraction:
+        return None, round(oldest.power_w * (1 + policy.steady_fraction))
+    most_w = newest.power_w * policy.ahead_most_fraction
+    return round(newest.power_w - min(fall_w, most_w)), None
 
 
 def _censored(draw: _Draw, scale: float, policy: DemandPolicy) -> bool:
@@ -316,6 +422,8 @@ def _target_w(
     if evidence.word is _Word.NOTHING:
         return kept_w
     headroom_w, least_w = _headroom_w(connector, policy)
+    if evidence.waking and connector.current_type is CurrentType.DC:
+        least_w = max(least_w, policy.waking_dc_w)
     takes_w = 0 if evidence.idle else evidence.takes_w
     target_w = max(least_w, round(takes_w * (1 + policy.headroom_fraction)) + headroom_w)
     if not evidence.lowers:
@@ -343,7 +451,7 @@ def _paced_w(
     """The bound after dead band and spacing, which hold back only what follows the meter."""
     if ceiling.value_w != previous.ceiling_w or evidence.word is _Word.UNKNOWN:
         return target_w
-    band_w = max(policy.dead_band_w, previous.bound_w * policy.dead_band_fraction)
+    band_w = _dead_band_w(previous.bound_w, policy)
     if abs(target_w - previous.bound_w) < band_w and evidence.word is not _Word.CENSORED:
         return previous.bound_w
     spaced_until = (
@@ -352,3 +460,7 @@ def _paced_w(
     if target_w > previous.bound_w and now < spaced_until:
         return previous.bound_w
     return target_w
+
+
+def _dead_band_w(value_w: int, policy: DemandPolicy) -> float:
+    return max(policy.dead_band_w, value_w * policy.dead_band_fraction)

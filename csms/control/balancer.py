@@ -36,11 +36,12 @@ class Watched:
 
     `paused`: a limit has paused them, and they may resume at full power whatever they are told.
     `on_probation`: they have to show that they obey, which only a limit clearly below what they
-    could draw can show.
+    could draw can show. `under_test`: their hardware maximum is kept free for them.
     """
 
     paused: Collection[ConnectorKey] = ()
     on_probation: Collection[ConnectorKey] = ()
+    under_test: Collection[ConnectorKey] = ()
 
 
 @dataclass(slots=True)
@@ -95,6 +96,7 @@ class Balancer:
         if paused:
             self._keep_paused(state, ledger, picture, watched, shares, now)
             shares = self._shares(station, picture, now)
+        shares |= self._told_all_the_same(ledger, standing, watched, picture, shares, station, now)
         inputs = (
             station,
             tuple(picture.leaves),
@@ -111,6 +113,48 @@ class Balancer:
     def _shares(self, station: Station, picture: _Picture, now: float) -> dict[ConnectorKey, Share]:
         root = tree(station, picture.leaves, picture.reserved)
         return {**picture.stuck, **self._allocator(root, now)}
+
+    def _told_all_the_same(
+        self,
+        ledger: Ledger,
+        standing: Mapping[str, Standing],
+        watched: Watched,
+        picture: _Picture,
+        shares: Mapping[ConnectorKey, Share],
+        station: Station,
+        now: float,
+    ) -> dict[ConnectorKey, Share]:
+        """What those are told on whose obedience nothing is built, because they may obey.
+
+        They count in full, so no limit given to them can take power from the others. But when that
+        is more than there is, their limits too must fit beside what the others may draw: after a
+        cut, say. The idle ones are told their fallback.
+        """
+        leaves: dict[ConnectorKey, Leaf] = {}
+        reserved = dict(picture.reserved)
+        for connector in station.connectors():
+            key, stands = connector.key, standing[connector.key.charger_id]
+            if key in picture.leaves:
+                reserved[key] = max(ledger.worst_case_w(key), shares[key].value_w)
+            elif not stands.connected or key in watched.under_test:
+                continue
+            elif key in picture.stuck:
+                del reserved[key]
+                leaves[key] = Leaf(
+                    key,
+                    upper_w=shares[key].value_w,
+                    upper_source=shares[key].source,
+                    floor_w=min(connector.fallback_w, shares[key].value_w),
+                    weight=connector.weight,
+                    quantum_w=self._quantum_w(connector, stands.capability),
+                )
+            elif ledger.uncontrolled(key):
+                reserved[key] = connector.fallback_w
+        return self._allocator(tree(station, leaves, reserved), now) if leaves else {}
+
+    @staticmethod
+    def _quantum_w(connector: Connector, capability: Capability) -> int:
+        return quantum_w(connector, unit_of(connector, capability), capability.step_a)
 
     @staticmethod
     def _keep_paused(
@@ -169,11 +213,14 @@ class Balancer:
             doubtful = ledger.uncontrolled(key)
             if session is not None:
                 picture.declared.append((session.session_id, session.vehicle_max_w))
-            trusted = not doubtful or stands.settling
+            tested = key in watched.under_test
+            trusted = not tested and (not doubtful or stands.settling)
             if session is not None and stands.connected and not held(key) and trusted:
                 picture.leaves[key] = self._leaf(connector, session, stands.capability)
                 continue
-            if doubtful and stands.settling and session is None:
+            if tested:
+                picture.reserved[key] = max(ledger.worst_case_w(key), connector.max_power_w)
+            elif doubtful and stands.settling and session is None:
                 picture.reserved[key] = connector.fallback_w
             elif doubtful:
                 picture.reserved[key] = ledger.worst_case_w(key)
@@ -197,7 +244,7 @@ class Balancer:
             minimum_w=connector.minimum_w,
             weight=connector.weight,
             waiting_since=session.waiting_since,
-            quantum_w=quantum_w(connector, unit_of(connector, capability), capability.step_a),
+            quantum_w=self._quantum_w(connector, capability),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 
 from csms.dispatch.capability import Capability, document, merge, over, parse
+from csms.dispatch.commissioning import Lessons, taught
 from csms.errors import StorageError
 from csms.ports import ModelKey, StationStore
 from csms.station.model import Charger
@@ -82,6 +83,16 @@ class CapabilityBook:
             if any(_model(state)):
                 self._models[_model(state)] = learned
         return news
+
+    def commissioned(self, charger: Charger, state: ChargerState, lessons: Lessons) -> Capability:
+        """Take over what a commissioning test has shown; returns all that is known then."""
+        before = self._chargers.get(charger.charger_id)
+        if before is None:
+            before = self._models.get(_model(state), NOTHING)
+        self._chargers[charger.charger_id] = taught(before, lessons)
+        if any(_model(state)):
+            self._models[_model(state)] = self._chargers[charger.charger_id]
+        return self.of(charger, state)
 
     async def keep(self, charger_id: str, state: ChargerState) -> None:
         """Write what is known of a charger and its model. A failure loses a lesson, not safety."""

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 
 from csms.control.capabilities import CapabilityBook
 from csms.control.contact import Contact
-from csms.dispatch.capability import Capability, after_acceptance, after_refusal, ladder
+from csms.dispatch.capability import (
+    Capability,
+    Proof,
+    after_acceptance,
+    after_refusal,
+    ladder,
+)
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
 from csms.dispatch.ledger import Entry, EntryState
 from csms.dispatch.planner import Wish
@@ -67,7 +73,13 @@ class OrderBook:
         """
         form = self._form(wish, charger, connector)
         limit, counts_until = wish.limit, None
-        if self._gets_end(wish, form, charger, connector, contact):
+        follows_w = min(connector.fallback_w, limit.value_w)
+        counts_after_w = follows_w
+        if wish.ends_in_s is not None and form.carries_end:
+            # Whether it is obeyed is being tested: what follows may be anything.
+            limit = replace(limit, expires_at=now + wish.ends_in_s)
+            counts_after_w = connector.max_power_w
+        elif self._gets_end(wish, charger, connector, contact):
             limit = replace(limit, expires_at=now + self._policy.lease_s)
             counts_until = now + self._policy.lease_s + self._policy.clock_skew_s
         # Written as anything but the session's own profile, it does not end with the session.
@@ -83,7 +95,7 @@ class OrderBook:
             connector.current_type,
             connector.phases,
             connector.voltage_v,
-            after_w=min(connector.fallback_w, limit.value_w),
+            after_w=follows_w,
         )
         entry = Entry(
             command.token,
@@ -94,7 +106,7 @@ class OrderBook:
             now,
             session_id=command.session_id,
             counts_until=counts_until,
-            after_w=command.after_w if limit.expires_at is not None else 0,
+            after_w=counts_after_w if limit.expires_at is not None else 0,
             stack_level=form.stack_level,
         )
         return Order(command, entry, wish.scope)
@@ -113,16 +125,21 @@ class OrderBook:
         """
         if in_force is None or in_force.limit.expires_at is not None:
             return wish
-        form = self._form(wish, charger, connector)
-        gets_end = self._gets_end(wish, form, charger, connector, contact)
-        return replace(wish, again=True) if gets_end else wish
+        if self._gets_end(wish, charger, connector, contact):
+            return replace(wish, again=True)
+        return wish
 
     def _gets_end(
-        self, wish: Wish, form: Form, charger: Charger, connector: Connector, contact: Contact
+        self, wish: Wish, charger: Charger, connector: Connector, contact: Contact
     ) -> bool:
-        in_time = contact.keeps_time(self._policy.clock_skew_s)
         falls = wish.limit.value_w > connector.fallback_w
-        return wish.lease and falls and in_time and self.capability(charger).trusts_end(form)
+        if not (wish.lease and falls and contact.keeps_time(self._policy.clock_skew_s)):
+            return False
+        capability = self.capability(charger)
+        # The form last: it is the only one that takes time to work out.
+        return capability.lease is Proof.YES and capability.trusts_end(
+            self._form(wish, charger, connector)
+        )
 
     def _form(self, wish: Wish, charger: Charger, connector: Connector) -> Form:
         trying = self._trying.get((connector.key, wish.scope))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,6 +24,16 @@ log = structlog.get_logger(__name__)
 
 STALE_RAISE_S = 1.0
 """A raise that could not be sent for so long was worked out from a station that has changed."""
+
+SETTLED = {
+    Outcome.ACCEPTED: EntryState.CONFIRMED,
+    Outcome.REJECTED: EntryState.REFUSED,
+    Outcome.UNSUPPORTED: EntryState.REFUSED,
+    Outcome.INVALID: EntryState.REFUSED,
+    Outcome.TIMEOUT: EntryState.UNANSWERED,
+    Outcome.DISCONNECTED: EntryState.UNANSWERED,
+}
+"""What an answer to a limit makes of its entry; NOT_SENT leaves none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,8 @@ class Sender:
 
         A raise that is not durable, was worked out too long ago, or would break the ledger law, is
         not sent (safety rules I3, F17, I1); the next cycle works it out again. Nor is a renewal
-        that is not durable: after a restart its lease would be thought to have run out.
+        that is not durable: after a restart its lease would be thought to have run out. A lower
+        that is not durable goes out, but ends no later than what is.
         """
         if not orders:
             return 0
@@ -126,14 +137,35 @@ class Sender:
         held_back = 0
         for order in orders:
             step_w = steps_w[order.command.token]
-            renewal = step_w == 0 and order.entry.counts_until is not None
+            renewal = step_w == 0 and order.entry.limit.expires_at is not None
             if (step_w > 0 and not (lawful and durable and fresh)) or (renewal and not durable):
                 self.keep(self._ledger.unsend(order.command.token))
                 held_back += 1
                 continue
-            task = tasks.create_task(self._deliver(order.command))
-            self._flights[order.entry.connector] = Flight(order, step_w < 0, now, task)
+            sent = order if durable else self._ending_like_the_durable(order)
+            task = tasks.create_task(self._deliver(sent.command))
+            self._flights[sent.entry.connector] = Flight(sent, step_w < 0, now, task)
         return held_back
+
+    def _ending_like_the_durable(self, order: Order) -> Order:
+        """The lower with the end of the lease it lowers, which is all a restart would know of."""
+        limit, key, token = order.entry.limit, order.entry.connector, order.command.token
+        lowered = [
+            entry.limit.expires_at
+            for entry in self._ledger.entries()
+            if entry.connector == key and entry.token != token and entry.counted_w > limit.value_w
+        ]
+        ends = [end for end in lowered if end is not None]
+        counts_until = order.entry.counts_until
+        if limit.expires_at is None or counts_until is None or not ends or len(ends) < len(lowered):
+            return order
+        ends_at = min(limit.expires_at, max(ends))
+        ending = replace(limit, expires_at=ends_at)
+        entry = replace(
+            order.entry, limit=ending, counts_until=counts_until - limit.expires_at + ends_at
+        )
+        self.keep([*self._ledger.unsend(token), *self._ledger.send(entry)])
+        return replace(order, command=replace(order.command, limit=ending), entry=entry)
 
     def _lawful(self, before: dict[str, int]) -> bool:
         """Whether sending takes no node further above what it may draw (law 1, checked anew)."""

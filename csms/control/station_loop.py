@@ -29,7 +29,8 @@ from csms.control.registration import (
     hints,
     rate_unit,
 )
-from csms.control.sender import LimitAnswered, Sender
+from csms.control.sender import SETTLED, LimitAnswered, Sender
+from csms.control.under_test import UnderTest
 from csms.control.watch import Watch
 from csms.dispatch.capability import Capability
 from csms.dispatch.commands import Scope, SetLimit
@@ -56,18 +57,10 @@ from csms.station.feasibility import changes_in_use
 from csms.station.grid import GridState, news, next_change_at
 from csms.station.model import Charger, Connector, ConnectorKey, Limit, LimitSource, Station
 from csms.station.state import ChargerState, ConnectorState, StationState
+from csms.station.units import render_kw
 from csms.station.update import apply, pass_time
 
 log = structlog.get_logger(__name__)
-
-SETTLED = {
-    Outcome.ACCEPTED: EntryState.CONFIRMED,
-    Outcome.REJECTED: EntryState.REFUSED,
-    Outcome.UNSUPPORTED: EntryState.REFUSED,
-    Outcome.INVALID: EntryState.REFUSED,
-    Outcome.TIMEOUT: EntryState.UNANSWERED,
-    Outcome.DISCONNECTED: EntryState.UNANSWERED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +126,7 @@ class StationLoop:
         self.balancer = balancer
         self.settled = True
         self.contacts: dict[str, Contact] = {}
+        self.under_test = UnderTest()
         self.watch = Watch(settings.compliance, settings.registration.meter_interval_s)
         self._link = link
         self._clock = clock
@@ -238,6 +232,7 @@ class StationLoop:
         for item in items:
             if isinstance(item, Marker) and not item.reached.done():
                 item.reached.set_result(None)
+        self.under_test.wake()
 
     def _pause_s(self) -> float:
         now = self._clock.now()
@@ -363,7 +358,7 @@ class StationLoop:
         self._orders.forget(state.connectors)
         # Nobody will tell this loop that the socket of a charger that is gone has been closed.
         self.contacts = {c: known for c, known in self.contacts.items() if c in state.chargers}
-        self._event("station_changed", f"grid limit {station.grid_limit_w} W")
+        self._event("station_changed", f"grid limit {render_kw(station.grid_limit_w)} kW")
 
     # ------------------------------------------------------------------ what was answered
 
@@ -423,7 +418,7 @@ class StationLoop:
         state = SETTLED.get(answer.outcome)
         self._event(
             "limit_not_sent" if state is None else f"limit_{state.value}",
-            f"{command.connector} {command.limit.value_w} W: {words}",
+            f"{command.connector} {render_kw(command.limit.value_w)} kW: {words}",
         )
         exhausted = True
         if state is EntryState.REFUSED:
@@ -491,12 +486,13 @@ class StationLoop:
         self._follow_grid(now)
         self._doubt(now)
         standing = self.standing(now)
-        for key, step in self.watch.look(self.state, self.ledger, standing, now):
+        tested = self.under_test.keys()
+        for key, step in self.watch.look(self.state, self.ledger, standing, now, tested):
             self._escalate(key, step, tasks)
         goals = self.balancer.balance(
             self.state, self.ledger, standing, self._held, self.watch.watched(), now
         )
-        wishes = self._wishes(goals)
+        wishes = self.under_test.wishes(self._wishes(goals), self.ledger)
         self._sender.recall_for(wishes)
         planned = plan(
             self.ledger,
@@ -518,9 +514,10 @@ class StationLoop:
         """Do what the next step against a connector that does not obey is."""
         session = self.state.connectors[key].session
         known = self.watch.of(key)
+        observed = f"{render_kw(known.observed_w)} kW observed"
         self._event(
             "not_obeying",
-            f"{key} {known.cause}: {known.observed_w} W observed; step {step.name.lower()}",
+            f"{key} {known.cause}: {observed}; step {step.name.lower()}",
         )
         if step is Step.RESEND:
             self._again.update((key, scope) for scope in Scope)

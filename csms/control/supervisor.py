@@ -19,6 +19,7 @@ from csms.balancing.demand import DemandPolicy
 from csms.control.admission import Knock, KnockList
 from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
+from csms.control.commission import Commissioning
 from csms.control.events import Event, EventLog
 from csms.control.grid_limits import GridLimits
 from csms.control.kept_stations import Origin, in_force, require_default
@@ -27,6 +28,7 @@ from csms.control.remote import RemoteRequests
 from csms.control.sender import LimitAnswered
 from csms.control.station_loop import LoopSettings, StationLoop
 from csms.control.status import SessionStatus, StationStatus
+from csms.control.trials import Patience
 from csms.control.view import session_status, station_status
 from csms.dispatch.commands import SetLimit
 from csms.dispatch.ledger import Ledger
@@ -97,6 +99,7 @@ class SupervisorSettings:
     demand: DemandPolicy = field(default_factory=DemandPolicy)
     loop: LoopSettings = field(default_factory=LoopSettings)
     recorder: RecorderSettings = field(default_factory=RecorderSettings)
+    commissioning: Patience = field(default_factory=Patience)
 
 
 class Supervisor:
@@ -127,6 +130,16 @@ class Supervisor:
         self._capabilities = CapabilityBook(store)
         self._grid = GridLimits(store, clock, self._events, self._loop)
         self._remote = RemoteRequests(link, settings.remote_timeout_s)
+        self._commissioning = Commissioning(
+            link=link,
+            clock=clock,
+            events=self._events,
+            capabilities=self._capabilities,
+            remote=self._remote,
+            loop_of=self.loop_of,
+            settings=settings.loop,
+            patience=settings.commissioning,
+        )
         self.recorder = StationRecorder(
             store, clock, self._events, self._remote, self.loop_of, settings.recorder
         )
@@ -148,10 +161,12 @@ class Supervisor:
             self._tasks = tasks
             for station in stations:
                 await self._run_station(station, running)
+            self._commissioning.open(tasks.create_task)
             try:
                 yield
             finally:
                 self._tasks = None
+                self._commissioning.stop()
                 for runner in self._runners.values():
                     runner.cancel()
 
@@ -237,7 +252,12 @@ class Supervisor:
     # ------------------------------------------------------------------ ports
 
     async def admit(self, charger_id: str, address: str) -> bool:
-        """`ports.Gate`: chargers of a configuration, and others when they are to be accepted."""
+        """`ports.Gate`: chargers of a configuration, and others when they are to be accepted.
+
+        None whose link a commissioning test has cut.
+        """
+        if self._commissioning.keeps_out(charger_id):
+            return False
         if self.loop_of(charger_id) is None and not await self._adopt(charger_id):
             self._knocks.add(charger_id, address, self._clock.now())
             return False
@@ -319,6 +339,10 @@ class Supervisor:
     def grid_limits(self) -> GridLimits:
         """What may be said and asked of the stations' grid limits at run time."""
         return self._grid
+
+    def commissioning(self) -> Commissioning:
+        """The commissioning tests of chargers."""
+        return self._commissioning
 
     def knocked(self) -> list[Knock]:
         """Chargers that were refused because no station has them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from csms.control.balancer import Standing, Watched
 from csms.dispatch.capability import Capability, Proof, unit_of
@@ -30,6 +30,7 @@ class Watch:
         self._resumed_at: dict[ConnectorKey, float] = {}
         self._paused: set[ConnectorKey] = set()
         self._on_probation: set[ConnectorKey] = set()
+        self._under_test: set[ConnectorKey] = set()
 
     def of(self, key: ConnectorKey) -> Compliance:
         """How this connector stands to its limits."""
@@ -37,7 +38,9 @@ class Watch:
 
     def watched(self) -> Watched:
         """The connectors that may not keep to their limits."""
-        return Watched(frozenset(self._paused), frozenset(self._on_probation))
+        return Watched(
+            frozenset(self._paused), frozenset(self._on_probation), frozenset(self._under_test)
+        )
 
     def look(
         self,
@@ -45,11 +48,15 @@ class Watch:
         ledger: Ledger,
         standing: Mapping[str, Standing],
         now: float,
+        under_test: Collection[ConnectorKey] = (),
     ) -> Iterator[tuple[ConnectorKey, Step]]:
         """Judge every connector, tell the ledger what counts beyond the limits given out.
 
-        Yields the connectors against which a new step is to be taken.
+        Yields the connectors against which a new step is to be taken: never one `under_test`, where
+        anything may happen. Such a connector counts at its hardware maximum as soon as there is
+        room for that.
         """
+        self._under_test = set(under_test)
         before, self._known = self._known, {}
         self._paused.clear()
         self._on_probation.clear()
@@ -73,7 +80,11 @@ class Watch:
                 doubtful = after.cause is not None or self._on_trial(key, after, now)
                 if doubtful and after.counted_w is not None:
                     self._on_probation.add(key)
-                ledger.suspect(key, self._counts_w(key, after, connector, capability))
+                counts_w = self._counts_w(key, after, connector, capability)
+                if key in self._under_test:
+                    _set_aside(ledger, connector, counts_w)
+                    continue
+                ledger.suspect(key, counts_w)
                 if after.step > known.step:
                     yield key, after.step
 
@@ -100,6 +111,19 @@ class Watch:
         if Proof.NO in {capability.survives_reconnect, capability.survives_reboot}:
             return max(connector.max_power_w, feared_w or 0)
         return feared_w
+
+
+def _set_aside(ledger: Ledger, connector: Connector, counts_w: int | None) -> None:
+    """Count the hardware maximum once it fits beside all else, and from then on."""
+    key, most_w = connector.key, max(connector.max_power_w, counts_w or 0)
+    if ledger.worst_case_w(key) < most_w:
+        before = ledger.overdrawn()
+        ledger.suspect(key, most_w)
+        if all(watts <= before.get(node, 0) for node, watts in ledger.overdrawn().items()):
+            return
+        ledger.suspect(key, counts_w)
+        return
+    ledger.suspect(key, most_w)
 
 
 def trusts_resume(capability: Capability) -> bool:

@@ -253,14 +253,18 @@ def after_refusal(
 
     `unsupported`: it said that it does not know such a thing (NotSupported, NotImplemented). Then
     no other form of the purpose is tried. A form that is not in the ladder any more, as something
-    else was learned meanwhile, is followed by the first.
+    else was learned meanwhile, is followed by the first. A charger that has taken a session's own
+    profile before is not given up on: it may not know the transaction yet, and a session that has
+    such a profile could not be lowered by any other.
     """
     forms = ladder(scope, connector, capability, alone=alone)
     lacks = capability.lacks | ({refused.purpose} if unsupported else frozenset())
     learned = replace(capability, lacks=lacks, answers=Proof.YES)
     later = forms[forms.index(refused) + 1 :] if refused in forms else forms
+    proven = capability.session_form is not None and not capability.shares_slot
+    own_only = scope is Scope.SESSION and proven and Purpose.SESSION not in lacks
     for form in later:
-        if form.purpose not in lacks:
+        if form.purpose not in lacks and (form.purpose is Purpose.SESSION or not own_only):
             return Lesson(learned, form)
     again = replace(learned, lacks=frozenset())
     first = ladder(scope, connector, again, alone=alone)[0]

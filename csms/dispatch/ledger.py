@@ -86,7 +86,7 @@ class Entry:
         if ends_at is None:
             return self.limit.value_w
         if self.counts_until is None:
-            return self.after_w
+            return min(self.limit.value_w, self.after_w)
         skew_s = self.counts_until - ends_at
         return self.limit.value_w if now < ends_at - skew_s else self.after_w
 
@@ -106,11 +106,12 @@ class Ledger:
         self._seen = set(seen)
         self._suspected_w: dict[ConnectorKey, int] = {}
         self._memo: dict[ConnectorKey, tuple[int, bool]] = {}
+        self._charger_memo_w: dict[str, int] = {}
         self.rebuild(station)
         for entry in sorted(entries, key=lambda e: e.token):
             if entry.connector in self._entries and entry.state is not EntryState.SUPERSEDED:
                 self._entries[entry.connector].append(entry)
-        self._memo.clear()
+        self._changed()
 
     def rebuild(self, station: Station, seen: Collection[str] = ()) -> list[Entry]:
         """Take over a changed station, in which the chargers `seen` have been connected before.
@@ -118,7 +119,7 @@ class Ledger:
         Entries of connectors that are gone are superseded; all others count as before.
         """
         self.station = station
-        self._memo.clear()
+        self._changed()
         self._seen.update(seen)
         self._connectors = {c.key: c for c in station.connectors()}
         gone = [
@@ -174,6 +175,10 @@ class Ledger:
         """Whether a fallback of this connector is confirmed."""
         return self._known(key)[1]
 
+    def _changed(self) -> None:
+        self._memo.clear()
+        self._charger_memo_w.clear()
+
     def _known(self, key: ConnectorKey) -> tuple[int, bool]:
         """The most that any entry counts, and whether a fallback is confirmed.
 
@@ -208,8 +213,12 @@ class Ledger:
         charger = self.station.charger(charger_id)
         if charger is None:
             return 0
-        counted_w = sum(self.worst_case_w(c.key) for c in charger.connectors)
-        return min(self._charger_cap_w(charger), counted_w)
+        counted_w = self._charger_memo_w.get(charger_id)
+        if counted_w is None:
+            total_w = sum(self.worst_case_w(c.key) for c in charger.connectors)
+            counted_w = min(self._charger_cap_w(charger), total_w)
+            self._charger_memo_w[charger_id] = counted_w
+        return counted_w
 
     def _charger_cap_w(self, charger: Charger) -> int:
         given_w = sum(self._given_w(c.key) for c in charger.connectors)
@@ -274,11 +283,12 @@ class Ledger:
 
     def mark_seen(self, charger_id: str) -> None:
         """The charger is connected. From now on an unconfirmed fallback counts as no limit."""
+        self._changed()
         self._seen.add(charger_id)
 
     def send(self, entry: Entry) -> list[Entry]:
         """A limit is about to be written to the wire. Must be durable before it is."""
-        self._memo.clear()
+        self._changed()
         self._entries[entry.connector].append(entry)
         return [entry]
 
@@ -299,7 +309,7 @@ class Ledger:
         entry = next((e for e in self.entries() if e.token == token), None)
         if entry is None:
             return []
-        self._memo.clear()
+        self._changed()
         settled = replace(entry, state=state, settled_at=at)
         entries = self._entries[entry.connector]
         entries[entries.index(entry)] = settled
@@ -342,7 +352,7 @@ class Ledger:
 
     def doubt(self, charger_id: str) -> list[Entry]:
         """The charger rebooted: it may have forgotten any of its limits, so none is confirmed."""
-        self._memo.clear()
+        self._changed()
         doubted: list[Entry] = []
         for key, entries in self._entries.items():
             if key.charger_id != charger_id:
@@ -362,7 +372,7 @@ class Ledger:
         for entries in self._entries.values():
             for index, entry in enumerate(entries):
                 if entry.counts_until is not None and entry.counts_until <= now:
-                    self._memo.clear()
+                    self._changed()
                     limit = Limit(entry.after_w, LimitSource.FALLBACK)
                     entries[index] = replace(entry, limit=limit, counts_until=None)
                     changed.append(entries[index])
@@ -380,13 +390,16 @@ class Ledger:
 
     def suspect(self, key: ConnectorKey, watts: int | None) -> None:
         """The connector draws, or may draw, this much whatever it was told; None: no longer."""
+        if watts == self._suspected_w.get(key) or key not in self._connectors:
+            return
+        self._changed()
         if watts is None:
-            self._suspected_w.pop(key, None)
-        elif key in self._connectors:
+            del self._suspected_w[key]
+        else:
             self._suspected_w[key] = watts
 
     def _change(self, key: ConnectorKey, superseded: list[Entry]) -> list[Entry]:
-        self._memo.clear()
+        self._changed()
         gone = {e.token for e in superseded}
         self._entries[key] = [e for e in self._entries[key] if e.token not in gone]
         return [replace(e, state=EntryState.SUPERSEDED) for e in superseded]

@@ -16,7 +16,8 @@ class Wish:
     """A limit that should be in force.
 
     `again` asks for it even when it is confirmed (after a reconnect or a reboot, when the charger
-    may have forgotten it). `lease`: it is to end by itself unless it is renewed.
+    may have forgotten it). `lease`: it is to end by itself unless it is renewed. `ends_in_s` is a
+    test of just that: it gets this end whatever is known of the charger, and is not renewed.
     """
 
     connector: ConnectorKey
@@ -26,6 +27,7 @@ class Wish:
     transaction_id: int | None = None
     again: bool = False
     lease: bool = False
+    ends_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def _unsettled(ledger: Ledger, wish: Wish, policy: DispatchPolicy, now: float) -
         wish.again
         or newest.state is not EntryState.CONFIRMED
         or newest.limit.value_w != wish.limit.value_w
-        or _due(newest, policy, now)
+        or (wish.ends_in_s is None and _due(newest, policy, now))
     )
 
 

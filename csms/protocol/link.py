@@ -99,7 +99,10 @@ class OcppLink:
         return await self._ask(charger_id, requests.CLEAR_CHARGING_PROFILE, payload)
 
     async def composite_schedule(self, connector: ConnectorKey, duration_s: int) -> Answer:
-        """GetCompositeSchedule (§5.7)."""
+        """GetCompositeSchedule (§5.7).
+
+        The answer's payload is {"unit": "W" or "A", "limit": the highest of its periods, "phases"}.
+        """
         payload = requests.get_composite_schedule(connector.connector_id, duration_s)
         return await self._ask(connector.charger_id, requests.GET_COMPOSITE_SCHEDULE, payload)
 
@@ -112,6 +115,10 @@ class OcppLink:
         """RemoteStopTransaction (§5.12)."""
         payload = requests.remote_stop_transaction(transaction_id)
         return await self._ask(charger_id, requests.REMOTE_STOP_TRANSACTION, payload)
+
+    async def reset(self, charger_id: str, *, hard: bool) -> Answer:
+        """Reset (§5.14)."""
+        return await self._ask(charger_id, requests.RESET, requests.reset(hard=hard))
 
     async def trigger(self, charger_id: str, message: str, connector_id: int | None) -> Answer:
         """TriggerMessage (§5.17)."""

@@ -47,6 +47,7 @@ class LimitSource(StrEnum):
     FALLBACK = "fallback"
     UNCERTAIN = "uncertain"
     MINIMUM = "minimum"
+    COMMISSIONING = "commissioning"
 
 
 @dataclass(frozen=True, slots=True)

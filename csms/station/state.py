@@ -110,7 +110,7 @@ class ConnectorState:
 
 @dataclass(slots=True)
 class ChargerState:
-    """One charger: whether it is connected, and what it said of itself at boot."""
+    """One charger: whether it is connected, when it last booted, what it said of itself then."""
 
     connected: bool = False
     last_seen_at: float | None = None
@@ -118,6 +118,7 @@ class ChargerState:
     model: str = ""
     serial: str = ""
     firmware: str = ""
+    booted_at: float | None = None
 
     def introduce(self, vendor: str, model: str, serial: str, firmware: str) -> None:
         """The charger said who it is, now or before a restart of csms."""

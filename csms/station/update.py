@@ -64,7 +64,7 @@ def _booted(state: StationState, fact: ChargerBooted) -> bool:
     charger = state.chargers.get(fact.charger_id)
     if charger is None:
         return False
-    charger.last_seen_at = fact.at
+    charger.last_seen_at = charger.booted_at = fact.at
     charger.introduce(fact.vendor, fact.model, fact.serial, fact.firmware)
     for session in state.sessions():
         if session.connector.charger_id == fact.charger_id:

@@ -35,10 +35,16 @@ def site_of(process: CsmsProcess) -> Site:
     return site
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+async def until(
+    condition: Callable[[], Awaitable[bool]],
+    seen: Callable[[], Awaitable[object]],
+    seconds: float = 30.0,
+) -> None:
+    """Wait; when it does not come true, fail with what is seen then."""
     ends = time.monotonic() + seconds
     while not await condition():
-        assert time.monotonic() < ends, f"not within {seconds:g} s"
+        if time.monotonic() > ends:
+            raise AssertionError(f"not within {seconds:g} s: {await seen()}")
         await asyncio.sleep(0.05)
 
 
@@ -91,7 +97,7 @@ async def test_sessions_ids_and_limits_survive_a_kill(tmp_path: Path) -> None:
                 )
 
             start_all(site)
-            await until(all_charging)
+            await until(all_charging, process.status)
             before = by_connector(await process.status())
             answered = numbered(site)
             assert len(answered) == SESSIONS
@@ -105,7 +111,7 @@ async def test_sessions_ids_and_limits_survive_a_kill(tmp_path: Path) -> None:
             }
             assert {k: s["transactionId"] for k, s in right_after.items()} == answered
             assert (await process.status())["sumWorstCase"] <= GRID_KW
-            await until(all_charging)
+            await until(all_charging, process.status)
             assert {p.boots for p in site.points.values()} == {1}
 
             registers = {
@@ -118,7 +124,7 @@ async def test_sessions_ids_and_limits_survive_a_kill(tmp_path: Path) -> None:
             async def none_left() -> bool:
                 return not (await process.status())["sessions"]
 
-            await until(none_left)
+            await until(none_left, process.status)
             ended = (await process.api.get("/stations/KILLED/sessions?state=ended")).json()
             kept = {
                 f"{s['connectorId']['chargerId']}/{s['connectorId']['idx']}": s
@@ -147,7 +153,7 @@ async def test_nothing_answered_is_lost_when_killed_while_sessions_start(tmp_pat
                 async def some_answered() -> bool:
                     return len(numbered(site)) >= 3 + 5 * round_number  # noqa: B023
 
-                await until(some_answered)
+                await until(some_answered, process.status)
                 await process.kill()
                 answered = numbered(site)
                 await process.start()
@@ -160,13 +166,16 @@ async def test_nothing_answered_is_lost_when_killed_while_sessions_start(tmp_pat
                     ids = {k: s["transactionId"] for k, s in by_connector(status).items()}
                     return len(ids) == SESSIONS and ids == numbered(site) and status["settled"]
 
-                await until(all_known)
+                async def both_sides() -> object:
+                    return numbered(site), await process.status()
+
+                await until(all_known, both_sides)
                 stop_all(site)
 
                 async def none_left() -> bool:
                     return not (await process.status())["sessions"]
 
-                await until(none_left)
+                await until(none_left, process.status)
         assert site.record.overload_count == 0
         answer = await process.api.get("/stations/KILLED/sessions?state=ended&limit=1000")
         assert len(answer.json()["sessions"]) == 3 * SESSIONS

@@ -13,13 +13,14 @@ from pathlib import Path
 from tests.simulation.alterations import Alteration
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.policies import POLICIES
-from tests.simulation.report import failure, summary
+from tests.simulation.report import failure, summary, total
 from tests.simulation.settings import HEALTHY, WorldSettings
 from tests.simulation.world import Result, run_world
 
 DAY_H = 24.0
 REGRESSIONS = Path(__file__).with_name("regressions.json")
 BROKEN_SHOWN = 3
+LEAST_PART = 0.95
 
 
 def alteration(policy: str, mutant: str | None) -> Alteration:
@@ -57,6 +58,18 @@ def keep(result: Result) -> None:
     REGRESSIONS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
+def compare(arguments: argparse.Namespace) -> int:
+    """The price of safety: what is granted on average, of what "lower first" grants there."""
+    granted_w = {}
+    for policy in ("ledger", "lower_first"):
+        whole = total(run(argparse.Namespace(**{**vars(arguments), "policy": policy})))
+        granted_w[policy] = whole.tally.granted_ws / (whole.hours * 3600)
+        print(f"{policy}: {granted_w[policy]:.0f} W granted on average, {whole.hours:.0f} h")
+    part = granted_w["ledger"] / granted_w["lower_first"]
+    print(f"ledger grants {100 * part:.1f} % of what lower_first does")
+    return 0 if part >= LEAST_PART else 1
+
+
 def main(words: Sequence[str]) -> int:
     """Run, print, and say by the exit code whether anything broke."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
@@ -64,10 +77,13 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first world")
     parser.add_argument("--policy", choices=POLICIES, default="ledger")
     parser.add_argument("--mutant", choices=MUTANTS)
+    parser.add_argument("--compare", action="store_true", help="with what lower_first grants")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--healthy", action="store_true", help="without any faults")
     parser.add_argument("--keep", action="store_true", help="keep seeds that break")
     arguments = parser.parse_args(words)
+    if arguments.compare:
+        return compare(arguments)
     started = time.monotonic()
     results: list[Result] = []
     for result in run(arguments):

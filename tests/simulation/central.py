@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 from csms.control import recorder
+from csms.control.grid_limits import GridLimits
 from csms.control.registration import RegistrationSettings
 from csms.control.station_loop import LoopSettings
 from csms.control.supervisor import Supervisor, SupervisorSettings
 from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.policy import DispatchPolicy
 from csms.errors import StorageError
 from csms.ports import Answer, Clock
 from csms.protocol.connection import Connection
@@ -46,7 +49,10 @@ class WatchedLink(OcppLink):
 
 
 class Central:
-    """One life of csms, from its start to its crash."""
+    """One life of csms, from its start to its crash.
+
+    `rival`: a second one by mistake, whose books the checker does not read.
+    """
 
     def __init__(
         self,
@@ -56,11 +62,14 @@ class Central:
         checker: Checker,
         settings: WorldSettings,
         new_id: Callable[[], str],
+        *,
+        rival: bool = False,
     ) -> None:
         self.up = asyncio.Event()
         self._charger_id = station.chargers[0].charger_id
         self._store = store
         self._checker = checker
+        self._rival = rival
         self._tasks: asyncio.TaskGroup | None = None
         link = WatchedLink(self._connection, self, clock)
         link.watch(checker, self)
@@ -78,10 +87,12 @@ class Central:
         )
 
     async def live(self) -> None:
-        """Run until cancelled."""
+        """Run until cancelled. Raises StorageError when another one has the disk."""
+        await self._store.open()
         async with self.supervisor.running(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            self._checker.started(self.supervisor.loop_of(self._charger_id))
+            if not self._rival:
+                self._checker.started(self.supervisor.loop_of(self._charger_id))
             self.up.set()
             await asyncio.get_running_loop().create_future()
 
@@ -116,6 +127,20 @@ class Central:
             return
         done()
 
+    def run(self, what: Coroutine[Any, Any, None]) -> None:
+        """Do something as long as csms lives."""
+        assert self._tasks is not None
+        self._tasks.create_task(what)
+
+    async def told(self, what: Callable[[GridLimits], Awaitable[object]]) -> bool:
+        """Say something of the grid limit; whether it was taken and kept."""
+        try:
+            await what(self.supervisor.grid_limits())
+        except StorageError as error:
+            self._checker.say(f"the grid limit was not kept: {error!r}")
+            return False
+        return True
+
     def about_to_send(self, command: SetLimit) -> None:
         """A limit is about to be handed to its connection."""
         core = self._checker.core
@@ -138,6 +163,9 @@ def _settings(settings: WorldSettings) -> SupervisorSettings:
         loop=LoopSettings(
             registration=RegistrationSettings(meter_interval_s=settings.meter_interval_s),
             tick_s=settings.tick_s,
+            dispatch=DispatchPolicy(
+                lease_s=settings.given_lease_s, clock_skew_s=settings.given_skew_s
+            ),
         ),
     )
 

@@ -62,6 +62,7 @@ class Spells:
     slow_until: float = 0.0
     slow_s: float = 0.0
     skew_s: float = 0.0
+    away_until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -161,7 +162,10 @@ class SimulatedCharger:
         self.behaviour.advance(self.moment())
         self._outbox.put(self.behaviour.drain())
         self._set_timer()
-        physics_w = self.behaviour.limits_w()
+        behaviour = self.behaviour
+        # What ignores its limits is judged by what it draws: nothing else can be seen of it.
+        ignores = self.traits.ignores_profiles
+        physics_w = behaviour.powers_w() if ignores else behaviour.limits_w()
         if physics_w != self.physics_w:
             self.physics_w = physics_w
             self._around.changed(self)
@@ -238,6 +242,10 @@ class SimulatedCharger:
     def dial(self) -> None:
         """Dial csms; again later when nobody answers."""
         if self._line is not None or self._off:
+            return
+        away_s = self.spells.away_until - self._loop.time()
+        if away_s > 0:
+            self._loop.call_later(away_s, self.dial)
             return
         line = self._around.dial(self)
         if line is None:
@@ -501,6 +509,8 @@ class SimulatedCharger:
         if self.traits.full_power_at_expiry:
             for period in periods[1:]:
                 period["limit"] = self.hardware.max_w
+        if self.traits.one_period_only:
+            del periods[1:]
         return self._answers.set_profile(payload["connectorId"], profile)
 
     def _count(self, payload: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ Rules, by name:
 - ledger: no connector could draw more than the ledger counts for it;
 - overcommitted: the ledger's total is above what is available only where a cut or an uncontrolled
   charger explains it, and nothing is raised meanwhile;
+- share: no less is granted than may be (I14: granting nothing is no way to be safe);
 - order: a raise is durable before it is on the wire, and not older than it may be.
 """
 
@@ -29,6 +30,11 @@ from tests.simulation.virtual_time import EPOCH_S
 TRACE_KEPT = 400
 TOLERANCE_W = 1.0
 STALE_S = 1.1
+COMPLY_S = 5.0
+SHARE_AFTER_S = 7_200.0
+DEFIANCE_W, DEFIANCE_PART = 500.0, 0.05
+"""What a charger may draw above its limit before csms can tell it from its meter's error."""
+
 TOUCH_LASTS_S = 70.0
 """A call that got stuck is over by then: its wait in the queue, and its time on the wire."""
 
@@ -44,25 +50,32 @@ class Breach:
 
 @dataclass(slots=True)
 class Cut:
-    """The last time the station was given less. `before_w`: what it had."""
+    """The last time the station was given less. `before_w`: what it had.
+
+    `fits_since`: from when on no more could be drawn. The cut is not over at once then: a limit
+    that was on its way may still raise something.
+    """
 
     at: float
-    before_w: int
+    before_w: float
+    fits_since: float | None = None
     over: bool = False
+    near_over: bool = False
 
 
 @dataclass(slots=True)
 class Tally:
     """What was measured on the way. Watt-seconds of what could be drawn, and of what was wanted.
 
-    `cuts_s`: how long cuts took to take hold while every charger was in reach; `far_cuts_s`: the
-    others.
+    `near_cuts_s`: how long cuts took to take hold at the chargers in reach; `cuts_s`: the same for
+    all chargers where all were in reach, `far_cuts_s` where some were not.
     """
 
     granted_ws: float = 0.0
     wanted_ws: float = 0.0
     overload_ws: float = 0.0
     worst_w: float = 0.0
+    near_cuts_s: list[float] = field(default_factory=list)
     cuts_s: list[float] = field(default_factory=list)
     far_cuts_s: list[float] = field(default_factory=list)
 
@@ -97,6 +110,10 @@ class Checker:
         self._cut: Cut | None = None
         self._touched_at: dict[str, float] = {}
         self._obeyed_at: dict[ConnectorKey, float] = {}
+        self._defies_since: dict[ConnectorKey, float] = {}
+        self._defies_w: dict[ConnectorKey, float] = {}
+        self._convicted: set[ConnectorKey] = set()
+        self._comply_s = COMPLY_S + 4 * settings.meter_interval_s + settings.cut_grace_s
         self._explained = True
         self._counted_w = 0
         self._available_w = 0
@@ -105,6 +122,7 @@ class Checker:
         self._total_w = 0.0
         self._over_w = 0.0
         self._since = 0.0
+        self._blind_at: dict[str, float] = {}
 
     # ------------------------------------------------------------------ what happened
 
@@ -139,19 +157,26 @@ class Checker:
     def limited(self, available_w: int) -> None:
         """From now on the station may draw this much."""
         self._count_time()
-        now = self._loop.time()
         if available_w < self.allowed_w:
-            running = self._cut is not None and not self._cut.over
-            before_w = max(self.allowed_w, self._cut.before_w if running and self._cut else 0)
-            self._cut = Cut(now, before_w)
+            self._begin_cut(self.allowed_w)
             self._explained = True
-            self._loop.call_later(self._settings.cut_grace_s + 1e-3, self.look)
-            if self._settings.lease_s is not None:
-                lease_s = self._settings.lease_s + self._settings.skew_s
-                self._loop.call_later(lease_s + 1e-3, self.look)
         self.say(f"available {available_w} W")
         self.allowed_w = available_w
         self.look()
+
+    def _begin_cut(self, before_w: float) -> None:
+        cut = self._cut
+        if cut is not None and not cut.over:
+            if cut.fits_since is None:
+                before_w = max(before_w, cut.before_w)
+            else:
+                self._count_cut(cut, cut.fits_since)
+        self._cut = Cut(self._loop.time(), before_w)
+        for seconds in (self._settings.cut_grace_s, TOUCH_LASTS_S):
+            self._loop.call_later(seconds + 1e-3, self.look)
+        if self._settings.lease_s is not None:
+            lease_s = self._settings.lease_s + self._settings.skew_s
+            self._loop.call_later(lease_s + 1e-3, self.look)
 
     def ledger_changed(self, entries: Sequence[Entry]) -> None:
         """The core has changed its ledger."""
@@ -180,13 +205,15 @@ class Checker:
 
     def look(self) -> None:
         """Check everything there is to see now."""
-        self._check_physics()
         core = self.core
-        if core is None:
-            return
-        if self._on["ledger"]:
+        if core is not None:
+            self._look_at_convicts(core)
             for key in self._fallback_w:
                 self._check_ledger(key)
+        self._check_physics()
+        self._check_share()
+        if core is None:
+            return
         if self._on["overcommitted"]:
             self._check_total(core)
 
@@ -196,37 +223,68 @@ class Checker:
             drawn_w = sum(self._power_w[i] for i in ids)
             text = f"feeder {number}: {drawn_w:.0f} W could be drawn, {limit_w} W may be"
             self._judge("physics", f"feeder {number}", drawn_w <= limit_w + slack_w, text)
-        over_w = self._total_w - self.allowed_w
+        over_w = self._total_w - self.allowed_w - sum(self._defies_w.values())
         self.tally.worst_w = max(self.tally.worst_w, over_w)
         self._over_w = max(0.0, over_w)
-        if over_w <= slack_w:
-            self._cut_is_over()
+        self._look_at_near(slack_w)
+        self._follow_cut(fits=over_w <= slack_w)
         text = f"grid: {self._total_w:.0f} W could be drawn, {self.allowed_w} W may be"
         held = over_w <= slack_w or self._cut_excuses(slack_w)
         self._judge("physics", "grid", held, text)
 
-    def _cut_is_over(self) -> None:
-        cut = self._cut
-        if cut is not None and not cut.over:
+    def _check_share(self) -> None:
+        least, tally = self._settings.least_share, self.tally
+        if least and self._loop.time() >= SHARE_AFTER_S:
+            share = tally.granted_ws / tally.wanted_ws if tally.wanted_ws else 1.0
+            self._judge("share", "granted", share >= least, f"only {100 * share:.1f} % is granted")
+
+    def _follow_cut(self, *, fits: bool) -> None:
+        cut, now = self._cut, self._loop.time()
+        if cut is None or cut.over:
+            return
+        if not fits:
+            cut.fits_since = None
+            return
+        if cut.fits_since is None:
+            cut.fits_since = now
+        if now - cut.at > TOUCH_LASTS_S:
             cut.over = True
+            self._count_cut(cut, cut.fits_since)
+
+    def _count_cut(self, cut: Cut, fits_since: float) -> None:
+        took_s = fits_since - cut.at
+        if took_s > 0:
+            (self.tally.cuts_s if self._all_in_reach(cut) else self.tally.far_cuts_s).append(took_s)
+
+    def _look_at_near(self, slack_w: float) -> None:
+        """Whether the chargers in reach have made room for a cut, as far as they can."""
+        cut = self._cut
+        if cut is None or cut.near_over:
+            return
+        near = {c for c in self._chargers if self._in_reach(c, cut)}
+        near_w = sum(self._power_w[c] for c in near)
+        least_w = sum(w for key, w in self._fallback_w.items() if key.charger_id in near)
+        if near_w <= max(least_w, self.allowed_w - (self._total_w - near_w)) + slack_w:
+            cut.near_over = True
             took_s = self._loop.time() - cut.at
-            if took_s > 0:
-                (self.tally.cuts_s if self._all_in_reach(cut) else self.tally.far_cuts_s).append(
-                    took_s
-                )
+            if near and took_s > 0:
+                self.tally.near_cuts_s.append(took_s)
+
+    def _in_reach(self, charger_id: str, cut: Cut) -> bool:
+        charger = self._chargers[charger_id]
+        touched_at = self._touched_at.get(charger_id, -1e9)
+        return (
+            charger.online and not charger.traits.hopeless and touched_at < cut.at - TOUCH_LASTS_S
+        )
 
     def _all_in_reach(self, cut: Cut) -> bool:
-        return all(
-            charger.online
-            and not charger.traits.hopeless
-            and self._touched_at.get(charger.charger_id, -1e9) < cut.at - TOUCH_LASTS_S
-            for charger in self._chargers.values()
-        )
+        return all(self._in_reach(charger_id, cut) for charger_id in self._chargers)
 
     def _cut_excuses(self, slack_w: float) -> bool:
         """Whether a cut explains it: chargers in reach must have made room for all the others."""
         cut = self._cut
-        if cut is None or cut.over or self._total_w > cut.before_w + slack_w:
+        defies_w = sum(self._defies_w.values())
+        if cut is None or cut.over or self._total_w - defies_w > cut.before_w + slack_w:
             return False
         now = self._loop.time()
         if now - cut.at <= self._settings.cut_grace_s:
@@ -236,6 +294,8 @@ class Checker:
         if now - cut.at <= TOUCH_LASTS_S:
             # Until their time is out, csms may hope that the others obey as well.
             return here_w <= self.allowed_w + slack_w
+        if not away:
+            return False
         away_w = self._total_w - here_w
         least_w = sum(w for key, w in self._fallback_w.items() if key.charger_id not in away)
         return here_w <= max(least_w, self.allowed_w - away_w) + slack_w
@@ -261,17 +321,65 @@ class Checker:
         core = self.core
         if core is None or key not in core.state.connectors:
             return
-        physics_w = self._chargers[key.charger_id].physics_w.get(key.connector_id, 0.0)
+        charger = self._chargers[key.charger_id]
+        physics_w = charger.physics_w.get(key.connector_id, 0.0)
         if physics_w <= TOLERANCE_W:
+            self._defies_w.pop(key, None)
+            self._defies_since.pop(key, None)
             return
         counted_w = insight.worst_case_w(core, key, EPOCH_S + self._loop.time())
+        if charger.traits.ignores_profiles and self._may_defy(charger, key, physics_w, counted_w):
+            return
+        if not self._on["ledger"]:
+            return
         text = f"{key} could draw {physics_w:.1f} W, the ledger counts {counted_w} W"
         self._judge("ledger", str(key), physics_w <= counted_w + TOLERANCE_W, text)
+
+    def _may_defy(
+        self, charger: SimulatedCharger, key: ConnectorKey, physics_w: float, counted_w: float
+    ) -> bool:
+        """Whether csms cannot know yet that this charger ignores its limit (I11).
+
+        It needs some readings, which come late or not at all when anything is wrong.
+        """
+        now = self._loop.time()
+        excess_w = physics_w - counted_w
+        self._defies_w.pop(key, None)
+        if excess_w <= TOLERANCE_W:
+            self._defies_since.pop(key, None)
+            return True
+        since = self._defies_since.setdefault(key, now)
+        if charger.liar.lie is not None or not charger.online:
+            self._blind_at[key.charger_id] = now
+        known_at = max(
+            since,
+            self._blind_at.get(key.charger_id, since),
+            self._touched_at.get(key.charger_id, since),
+        )
+        unseen = excess_w <= max(DEFIANCE_W, DEFIANCE_PART * counted_w)
+        if unseen or now - known_at <= self._comply_s:
+            self._defies_w[key] = excess_w
+            return True
+        return False
+
+    def _look_at_convicts(self, core: StationLoop) -> None:
+        """A charger just seen to ignore its limits takes power from the others, as a cut does."""
+        convicted = insight.suspected(core)
+        fresh = convicted - self._convicted
+        self._convicted = convicted
+        ignoring = {
+            key.charger_id
+            for key in fresh
+            if self._chargers[key.charger_id].traits.ignores_profiles
+        }
+        if ignoring:
+            more_w = sum(self._chargers[c].hardware.max_w for c in ignoring)
+            self._begin_cut(max(self._total_w, self.allowed_w) + more_w)
 
     def _check_total(self, core: StationLoop) -> None:
         now = EPOCH_S + self._loop.time()
         self._counted_w = insight.total_w(core, now)
-        available_w, before_w = core.state.station.available_w, self._available_w
+        available_w, before_w = insight.available_w(core), self._available_w
         self._available_w = available_w
         if self._counted_w <= available_w:
             self._explained = False
@@ -289,7 +397,7 @@ class Checker:
         ]
         self._raised.update(e.token for e in raised)
         self._check_total(core)
-        held = not raised or self._counted_w <= core.state.station.available_w
+        held = not raised or self._counted_w <= insight.available_w(core)
         text = f"{raised} raise the ledger to {self._counted_w} W"
         self._judge("overcommitted", "raise", held, text)
 
@@ -310,6 +418,10 @@ class Checker:
             self.on_breach()
 
     # ------------------------------------------------------------------ what is measured
+
+    def share(self, useful_w: float) -> float:
+        """The part that could be drawn now of what could be used."""
+        return min(self._total_w, useful_w) / useful_w if useful_w else 1.0
 
     def wants(self, watts: float) -> None:
         """From now on, this much of what is available could be used."""

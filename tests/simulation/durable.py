@@ -32,6 +32,12 @@ class _Write:
     done: asyncio.Future[Any] | None
 
 
+class Disk(MemoryStore):
+    """What outlives csms. `holder` is the store that has locked it, as `storage.lock` does."""
+
+    holder: DurableStore | None = None
+
+
 class DurableStore:
     """`ports.Store`. `memory` is the disk: it outlives this object.
 
@@ -40,7 +46,7 @@ class DurableStore:
 
     def __init__(
         self,
-        memory: MemoryStore,
+        memory: Disk,
         loop: asyncio.AbstractEventLoop,
         random: Random,
         faults: SiteFaults,
@@ -68,6 +74,7 @@ class DurableStore:
             self._attempt(self._queue.popleft())
         self._queue.clear()
         self._dead = True
+        self._unlock()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -181,10 +188,21 @@ class DurableStore:
         return token in self.durable
 
     async def open(self) -> None:
+        self._lock()
         await self.memory.open()
 
     async def close(self) -> None:
+        self._unlock()
         await self.memory.close()
+
+    def _lock(self) -> None:
+        if self.memory.holder is not None:
+            raise StorageError("the disk is in use by another csms")
+        self.memory.holder = self
+
+    def _unlock(self) -> None:
+        if self.memory.holder is self:
+            self.memory.holder = None
 
     async def find(self, charger_id: str, transaction_id: int) -> StoredSession | None:
         return await self.memory.find(charger_id, transaction_id)

@@ -24,9 +24,19 @@ def total_w(loop: StationLoop, now: float) -> int:
     return loop.ledger.total_w()
 
 
+def available_w(loop: StationLoop) -> int:
+    """What the core thinks all connectors may draw."""
+    return loop.ledger.station.available_w
+
+
 def any_uncontrolled(loop: StationLoop, now: float) -> bool:
     """Whether some connector counts at all it can give."""
     return any(loop.ledger.uncontrolled(c.key) for c in loop.state.station.connectors())
+
+
+def suspected(loop: StationLoop) -> set[ConnectorKey]:
+    """The connectors that count for more than their limits."""
+    return loop.ledger.suspected()
 
 
 def newly_given_out(entries: Sequence[Entry]) -> list[Entry]:

@@ -14,6 +14,8 @@ from tests.simulation.settings import ChargerFaults
 SPELL_S = (30.0, 300.0)
 SLOW_S = (2.0, 40.0)
 OFF_S = (15.0, 120.0)
+AWAY_S = (60.0, 400.0)
+"""How long a charger may be without any network: longer than its leases last."""
 
 
 def every(
@@ -100,6 +102,8 @@ class Mischief:
         if line is None:
             return
         self._note("disconnect")
+        if self._random.random() < 0.3:
+            self._charger.spells.away_until = self._loop.time() + self._random.uniform(*AWAY_S)
         late_s = self._random.uniform(0, 60) if self._random.random() < 0.3 else 0.1
         if self._random.random() < 0.5:
             line.break_off(late_s, 0.1)

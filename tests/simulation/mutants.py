@@ -9,24 +9,33 @@ To add one: write a function that returns its patches, and name it in `_ALL`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from csms.balancing import budget
-from csms.control import balancer, sender
+from csms.balancing.allocation import Share
+from csms.balancing.allocators import max_min
+from csms.control import balancer, orders, sender, supervisor
+from csms.control.orders import OrderBook
 from csms.control.sender import Sender
 from csms.control.station_loop import StationLoop
-from csms.dispatch import planner
-from csms.dispatch.commands import Scope, SetLimit
+from csms.control.watch import Watch
+from csms.dispatch import goals, planner
+from csms.dispatch.commands import Scope
+from csms.dispatch.compliance import Step
+from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import Entry, EntryState, Ledger
+from csms.dispatch.planner import Wish
+from csms.dispatch.policy import DispatchPolicy
 from csms.protocol.ocpp16 import smart_charging
+from csms.station import grid
 from csms.station.facts import ChargerConnected, ChargerDisconnected
-from csms.station.model import Connector, ConnectorKey, LimitSource, Station
+from csms.station.model import Charger, Connector, ConnectorKey, LimitSource, Station
 from tests.simulation.alterations import Alteration
 from tests.simulation.durable import DurableStore
 from tests.simulation.patches import Patch
-from tests.simulation.settings import WorldSettings
+from tests.simulation.settings import HEALTHY, WorldSettings
 
 Settle = Callable[[Ledger, int, EntryState, float], list[Entry]]
 
@@ -135,7 +144,7 @@ def _never_seen() -> Sequence[Patch]:
 
 
 def _feeder_not_checked() -> Sequence[Patch]:
-    original = planner._Room.__init__
+    original, overdrawn = planner._Room.__init__, Ledger.overdrawn
     tree = budget.tree
 
     def bare(station: Station) -> Station:
@@ -149,12 +158,19 @@ def _feeder_not_checked() -> Sequence[Patch]:
     def flat(station: Station, leaves: Any, reserved: Any) -> Any:
         return tree(bare(station), leaves, reserved)
 
-    return [Patch(planner._Room, "__init__", blind), Patch(balancer, "tree", flat)]
+    def seen(ledger: Ledger) -> dict[str, int]:
+        return {node: w for node, w in overdrawn(ledger).items() if not node.startswith("feeder")}
+
+    return [
+        Patch(planner._Room, "__init__", blind),
+        Patch(balancer, "tree", flat),
+        Patch(Ledger, "overdrawn", seen),
+    ]
 
 
 def _rounding_up() -> Sequence[Patch]:
-    def amperes(command: SetLimit) -> float:
-        return math.ceil(command.limit.value_w * 10 / (command.voltage_v * command.phases)) / 10
+    def amperes(limit_w: int, phases: int, voltage_v: int) -> float:
+        return math.ceil(limit_w * 10 / (phases * voltage_v)) / 10
 
     return [
         Patch(smart_charging, "amperes", amperes),
@@ -180,9 +196,154 @@ def _forgetful(usual: WorldSettings) -> WorldSettings:
 
     Judged by what the ledger believes: nothing else can be known of them.
     """
-    charger = replace(usual.faults.charger, rejects=0.5, reboot_every_s=3_600)
+    charger = replace(usual.faults.charger, rejects=0.5, reboot_every_s=1_800)
     faults = replace(usual.faults, charger=charger)
-    return replace(_with_class("forgets_to_full")(usual), judged=("ledger",), faults=faults)
+    return replace(
+        _with_class("forgets_in_secret")(_busy(usual)), judged=("ledger",), faults=faults
+    )
+
+
+def _no_skew_margin() -> Sequence[Patch]:
+    def entry(*args: Any, **values: Any) -> Entry:
+        made = Entry(*args, **values)
+        return replace(made, counts_until=made.limit.expires_at)
+
+    return [Patch(orders, "Entry", entry)]
+
+
+def _everyone_keeps_to_the_end() -> Sequence[Patch]:
+    def gets_end(orders: OrderBook, wish: Wish, charger: Charger, *_: Any) -> bool:
+        connector = next(c for c in charger.connectors if c.key == wish.connector)
+        return wish.lease and orders._form(wish, charger, connector).carries_end
+
+    return [Patch(OrderBook, "_gets_end", gets_end)]
+
+
+def _lowers_wait() -> Sequence[Patch]:
+    """A goal goes down no more often than it may go up."""
+    original = goals.next_goals
+    lowered_at: dict[ConnectorKey, float] = {}
+
+    def next_goals(
+        previous: Mapping[ConnectorKey, Goal],
+        shares: Mapping[ConnectorKey, Share],
+        *,
+        policy: DispatchPolicy,
+        now: float,
+        **other: Any,
+    ) -> dict[ConnectorKey, Goal]:
+        goals = original(previous, shares, policy=policy, now=now, **other)
+        for key, goal in goals.items():
+            before = previous.get(key)
+            if before is None or goal.value_w >= before.value_w:
+                continue
+            if now - lowered_at.get(key, 0.0) < policy.raise_spacing_s:
+                goals[key] = before
+            else:
+                lowered_at[key] = now
+        return goals
+
+    return [Patch(balancer, "next_goals", next_goals)]
+
+
+def _told_whatever() -> Sequence[Patch]:
+    def told(*_: Any) -> dict[ConnectorKey, Share]:
+        return {}
+
+    return [Patch(balancer.Balancer, "_told_all_the_same", told)]
+
+
+def _grants_nothing() -> Sequence[Patch]:
+    def allocate(root: Any, now: float) -> dict[ConnectorKey, Share]:
+        shares: Mapping[ConnectorKey, Share] = original(root, now)
+        return {key: replace(share, value_w=0) for key, share in shares.items()}
+
+    original = max_min.allocate
+    return [Patch(max_min, "allocate", allocate)]
+
+
+def _anything_goes() -> Sequence[Patch]:
+    def feasibility(station: Station) -> list[str]:
+        return []
+
+    return [Patch(supervisor, "feasibility", feasibility)]
+
+
+def _silence_is_no_loss() -> Sequence[Patch]:
+    def silent_at(station: Station, known: grid.GridState) -> float | None:
+        return None
+
+    return [Patch(grid, "silent_at", silent_at)]
+
+
+def _disk_not_locked() -> Sequence[Patch]:
+    def lock(store: DurableStore) -> None:
+        return
+
+    return [Patch(DurableStore, "_lock", lock)]
+
+
+def _rivals(usual: WorldSettings) -> WorldSettings:
+    site = replace(usual.faults.site, rival_every_s=1_800)
+    return replace(_busy(usual), faults=replace(usual.faults, site=site), judged=("physics",))
+
+
+def _accepted_is_applied() -> Sequence[Patch]:
+    def look(*_: Any) -> Iterator[tuple[ConnectorKey, Step]]:
+        return iter(())
+
+    return [Patch(Watch, "look", look)]
+
+
+def _defiant(usual: WorldSettings) -> WorldSettings:
+    return replace(_busy(usual), classes=("ignores_profiles",), odd_chargers=0.5)
+
+
+def _noisy(usual: WorldSettings) -> WorldSettings:
+    """Busy chargers whose answers are lost and lie."""
+    network = replace(usual.faults.network, lost=0.05)
+    charger = replace(usual.faults.charger, rejects_but_applies=0.1)
+    return replace(_busy(usual), faults=replace(usual.faults, network=network, charger=charger))
+
+
+def _busy(usual: WorldSettings) -> WorldSettings:
+    return replace(usual, odd_chargers=0.0, sessions_per_day=14.0)
+
+
+def _busy_with_cuts(usual: WorldSettings) -> WorldSettings:
+    site = replace(usual.faults.site, cut_every_s=900, cut_too_deep_every_s=1_800)
+    return replace(_busy(usual), faults=replace(usual.faults, site=site))
+
+
+def _suspects_with_cuts(usual: WorldSettings) -> WorldSettings:
+    """Meters lie, so that chargers are wrongly suspected, and the grid gives less meanwhile."""
+    charger = replace(usual.faults.charger, meter_lies_every_s=1_200)
+    site = replace(usual.faults.site, cut_every_s=900, cut_too_deep_every_s=0, crash_every_s=0)
+    faults = replace(usual.faults, charger=charger, site=site)
+    return replace(_busy(usual), chargers=2, faults=faults)
+
+
+def _silent_source(usual: WorldSettings) -> WorldSettings:
+    site = replace(usual.faults.site, silence_every_s=900)
+    return replace(_busy(usual), faults=replace(usual.faults, site=site))
+
+
+def _away_for_long(usual: WorldSettings) -> WorldSettings:
+    """Busy chargers that lose the network often, with clocks as wrong as they may be."""
+    charger = replace(usual.faults.charger, disconnect_every_s=600)
+    faults = replace(usual.faults, charger=charger)
+    return replace(
+        usual, faults=faults, odd_chargers=0.0, given_lease_s=60.0, sessions_per_day=12.0
+    )
+
+
+def _odd_about_ends(usual: WorldSettings) -> WorldSettings:
+    classes = ("expires_to_full", "one_period_only")
+    return replace(_away_for_long(usual), classes=classes, odd_chargers=0.6)
+
+
+def _all_works(usual: WorldSettings) -> WorldSettings:
+    return replace(HEALTHY, stop_at_first=usual.stop_at_first, least_share=0.95)
 
 
 def _slow_disk(usual: WorldSettings) -> WorldSettings:
@@ -199,11 +360,13 @@ _ALL: Iterable[Alteration] = (
         "silence_frees",
         "an unanswered limit is taken for not applied (I5)",
         _settle_frees(EntryState.UNANSWERED),
+        _noisy,
     ),
     Alteration(
         "refusal_frees",
         "a refused limit is taken for not applied (I5)",
         _settle_frees(EntryState.REFUSED),
+        _noisy,
     ),
     Alteration("newest_only", "only the limit given out last counts (I4)", _newest_only),
     Alteration(
@@ -234,5 +397,39 @@ _ALL: Iterable[Alteration] = (
     Alteration("feeder_not_checked", "feeders are not looked at (I1)", _feeder_not_checked),
     Alteration("rounding_up", "amperes are rounded up (I12)", _rounding_up, _ac),
     Alteration("stale_raise", "a raise is sent however old it is (F17)", _stale_raise, _slow_disk),
+    Alteration(
+        "no_skew_margin",
+        "a lease is over when our clock says so (I6)",
+        _no_skew_margin,
+        _away_for_long,
+    ),
+    Alteration(
+        "everyone_keeps_to_the_end",
+        "every charger is trusted to end its limits (I6)",
+        _everyone_keeps_to_the_end,
+        _odd_about_ends,
+    ),
+    Alteration("lowers_wait", "a lower waits like a raise (I13)", _lowers_wait, _busy_with_cuts),
+    Alteration(
+        "accepted_is_applied",
+        "nobody looks whether limits are obeyed (I11)",
+        _accepted_is_applied,
+        _defiant,
+    ),
+    Alteration(
+        "told_whatever",
+        "what a suspect is told need not fit (I1)",
+        _told_whatever,
+        _suspects_with_cuts,
+    ),
+    Alteration("disk_not_locked", "two own one station (I8)", _disk_not_locked, _rivals),
+    Alteration("anything_goes", "no station is refused (I2)", _anything_goes, _busy_with_cuts),
+    Alteration(
+        "silence_is_no_loss",
+        "a silent source of limits is not missed (I10)",
+        _silence_is_no_loss,
+        _silent_source,
+    ),
+    Alteration("grants_nothing", "nobody is given anything (I14)", _grants_nothing, _all_works),
 )
 MUTANTS = {mutant.name: mutant for mutant in _ALL}

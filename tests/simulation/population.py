@@ -12,6 +12,7 @@ from csms.station.model import (
     ConnectorKey,
     CurrentType,
     Feeder,
+    GridSource,
     Station,
     Told,
 )
@@ -25,6 +26,7 @@ from tests.simulation.traits import CLASSES, IDEAL, Traits
 STATION = "SITE"
 DC_W = (150_000, 180_000, 200_000)
 AC_W = 22_080
+IGNORING_W = 50_000
 DC_FALLBACK_W = 5_000
 AC_FALLBACK_W = 4_140
 DC_PEAKS_W = (50_000.0, 75_000.0, 100_000.0, 150_000.0, 175_000.0)
@@ -32,6 +34,8 @@ AC_CARS = ((1, 32.0), (3, 16.0), (3, 32.0))
 STAY_S = (1_200.0, 9_000.0)
 DRAW_AT_FULL_GO_W = 90_000
 DEEPEST_CUT = 0.4
+STATIC_LOAD_W = 5_000
+RESERVE_W = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,27 @@ def site(settings: WorldSettings, random: Random) -> Site:
         if random.random() < settings.odd_chargers and settings.classes:
             kind = CLASSES[random.choice(settings.classes)]
         traits[charger_id] = kind
-        ac = kind.hopeless or kind.units != "AW" or random.random() < 0.25
-        feeder_id = "F1" if number < settings.chargers // 2 and not kind.hopeless else None
+        small = kind.counts_in_full and not kind.ignores_profiles
+        ac = small or kind.units != "AW" or random.random() < 0.25
+        if kind.ignores_profiles:
+            ac = False
+        whole = kind.counts_in_full
+        feeder_id = "F1" if number < settings.chargers // 2 and not whole else None
         power_w = AC_W if ac else random.choice(DC_W)
+        if kind.ignores_profiles:
+            power_w = IGNORING_W
         chargers.append(_charger(charger_id, ac, power_w, kind, feeder_id))
     limit_w = _limit_w(chargers, traits, settings)
+    taken_w = STATIC_LOAD_W + RESERVE_W
     feeder_w = max(30_000, int(sum(c.max_power_w for c in chargers if c.feeder_id) * 0.4))
     station = Station(
         STATION,
-        limit_w + 7_000,
+        limit_w + taken_w,
         tuple(chargers),
         (Feeder("F1", min(feeder_w, limit_w)),),
-        static_load_w=5_000,
-        reserve_w=2_000,
+        static_load_w=STATIC_LOAD_W,
+        reserve_w=RESERVE_W,
+        grid_source=GridSource(int(limit_w * DEEPEST_CUT) + taken_w),
     )
     return Site(station, traits)
 
@@ -75,7 +87,9 @@ def _limit_w(
     """Too little for all, but after the deepest cut enough for what nobody can lower."""
     peaks_w = sum(min(c.max_power_w, 2 * DRAW_AT_FULL_GO_W) for c in chargers)
     fixed_w = sum(
-        c.max_power_w if traits[c.charger_id].hopeless else sum(k.fallback_w for k in c.connectors)
+        c.max_power_w
+        if traits[c.charger_id].counts_in_full
+        else sum(k.fallback_w for k in c.connectors)
         for c in chargers
     )
     return max(60_000, int(peaks_w / settings.oversubscribed), int(fixed_w / DEEPEST_CUT) + 1)
@@ -95,9 +109,11 @@ def _charger(
         for number in (1, 2)
     )
     # A charger no limit holds takes all it can give from the others: it is a small one.
-    most_w = 2 * power_w if ac and not kind.hopeless else power_w
+    most_w = 2 * power_w if ac and not kind.counts_in_full else power_w
     # Only what does as the standard says has been commissioned.
     told = Told(lease=True) if kind is IDEAL else Told()
+    if kind.told_to_forget:
+        told = Told(survives_reboot=False)
     return Charger(charger_id, most_w, connectors, feeder_id, capabilities=told)
 
 

@@ -35,6 +35,7 @@ def total(results: Iterable[Result]) -> Result:
         whole.tally.wanted_ws += result.tally.wanted_ws
         whole.tally.overload_ws += result.tally.overload_ws
         whole.tally.worst_w = max(whole.tally.worst_w, result.tally.worst_w)
+        whole.tally.near_cuts_s += result.tally.near_cuts_s
         whole.tally.cuts_s += result.tally.cuts_s
         whole.tally.far_cuts_s += result.tally.far_cuts_s
     return whole
@@ -68,10 +69,11 @@ def summary(results: list[Result], seconds: float, policy: str) -> Iterator[str]
         f"{whole.tally.overload_ws / 3.6e6:.2f} kWh (cuts taking hold included)"
     )
     for who, values in (
-        ("all chargers in", whole.tally.cuts_s),
-        ("some chargers not in", whole.tally.far_cuts_s),
+        ("at the chargers in reach", whole.tally.near_cuts_s),
+        ("with all chargers in reach", whole.tally.cuts_s),
+        ("with some chargers not in reach", whole.tally.far_cuts_s),
     ):
-        yield f"{len(values)} cuts with {who} reach, took (p50, p99): {_quantiles(values)} s"
+        yield f"{len(values)} cuts {who} took (p50, p99): {_quantiles(values)} s"
     yield (
         f"energy {whole.energy_wh / 1000:.0f} kWh, granted {whole.tally.granted_ws / seen_s:.0f} W "
         f"on average, {100 * whole.granted_share:.1f} % of what could be used"

@@ -47,6 +47,9 @@ class SiteFaults:
 
     crash_every_s: float = 0.0
     cut_every_s: float = 0.0
+    cut_too_deep_every_s: float = 0.0
+    rival_every_s: float = 0.0
+    silence_every_s: float = 0.0
     slow_commit: float = 0.0
     failed_commit: float = 0.0
 
@@ -78,7 +81,15 @@ ALL_FAULTS = Faults(
         half_open_every_s=7_200,
         clock_skew_s=30.0,
     ),
-    SiteFaults(crash_every_s=3_600, cut_every_s=3_600, slow_commit=0.01, failed_commit=0.003),
+    SiteFaults(
+        crash_every_s=3_600,
+        cut_every_s=3_600,
+        cut_too_deep_every_s=14_400,
+        rival_every_s=14_400,
+        silence_every_s=7_200,
+        slow_commit=0.01,
+        failed_commit=0.003,
+    ),
 )
 
 
@@ -89,22 +100,32 @@ class WorldSettings:
     `classes` are the odd chargers that may be in it, by name (see `population`), and
     `odd_chargers` how many of its chargers are odd. `lease_s`: how long a charger that cannot be
     reached may keep its limit after a cut; None: until it is reached again. `cut_grace_s`: how long
-    reachable chargers may take after a cut. `judged`: the rules that count as breaches; the others
-    are not looked at.
+    reachable chargers may take after a cut. `given_lease_s` and `given_skew_s`: how long csms lets
+    its limits last, and how wrong it thinks a clock may be. `all_come_at_s`: when a car comes to
+    every connector, None: as it happens. `least_share`: the least part of what
+    could be used that must be granted, from the second hour on. `judged`: the rules that count as
+    breaches; the others are not looked at.
     """
 
     faults: Faults = ALL_FAULTS
     chargers: int = 4
     sessions_per_day: float = 6.0
+    all_come_at_s: float | None = None
     oversubscribed: float = 2.5
     meter_interval_s: int = 60
     tick_s: float = 10.0
+    given_lease_s: float = 120.0
+    given_skew_s: float = 60.0
     classes: tuple[str, ...] = (
         "tx_default_only",
         "stack_level_0",
         "amperes_only",
         "watts_only",
         "forgets_on_reconnect",
+        "forgets_to_full",
+        "expires_to_full",
+        "one_period_only",
+        "ignores_profiles",
         "always_refuses",
         "always_deaf",
     )
@@ -112,7 +133,8 @@ class WorldSettings:
     lease_s: float | None = None
     skew_s: float = 30.0
     cut_grace_s: float = 3.0
-    judged: tuple[str, ...] = ("physics", "ledger", "overcommitted", "order")
+    least_share: float = 0.0
+    judged: tuple[str, ...] = ("physics", "ledger", "overcommitted", "order", "share")
     stop_at_first: bool = False
 
 

@@ -119,6 +119,27 @@ def test_after_a_cut_there_are_three_seconds_and_no_more() -> None:
         assert site.rules() == ["physics"]
 
 
+def test_a_raise_that_was_on_its_way_when_a_cut_came_is_excused_for_three_seconds() -> None:
+    with bench() as site:
+        _online(site)
+        site.draw("CP2", 30_000)
+        site.checker.limited(40_000)
+        site.after(0.1, lambda: site.draw("CP2", 60_000))
+        site.after(2.8, site.checker.look)
+        assert site.rules() == []
+        site.after(0.2)
+        assert site.rules() == ["physics"]
+
+
+def test_a_raise_long_after_a_cut_is_not_excused() -> None:
+    with bench() as site:
+        site.draw("CP2", 30_000)
+        site.checker.limited(40_000)
+        site.after(71, lambda: site.draw("CP2", 41_000))
+        site.after(1)
+        assert site.rules() == ["physics"]
+
+
 def test_a_charger_out_of_reach_may_keep_its_limit_but_the_others_make_room() -> None:
     with bench() as site:
         _online(site, "CP1")

@@ -10,8 +10,7 @@ from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import StorageError
 from csms.station.model import ConnectorKey, Limit, LimitSource
-from csms.storage.memory import MemoryStore
-from tests.simulation.durable import DurableStore
+from tests.simulation.durable import Disk, DurableStore
 from tests.simulation.settings import SiteFaults
 from tests.simulation.virtual_time import VirtualLoop
 
@@ -26,7 +25,7 @@ def play(
     act: Callable[[DurableStore], Awaitable[None]], faults: SiteFaults | None = None, seed: int = 1
 ) -> list[int]:
     """Do something with a store; the tokens that are on its disk in the end."""
-    memory = MemoryStore()
+    memory = Disk()
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         store = DurableStore(
             memory,
@@ -72,3 +71,29 @@ def test_a_failed_commit_is_told_to_whoever_waits_for_it() -> None:
             await store.write("SITE", [entry(1)])
 
     assert play(act, SiteFaults(failed_commit=1.0)) == []
+
+
+def test_only_one_store_at_a_time_has_the_disk() -> None:
+    disk = Disk()
+
+    def store(loop: asyncio.AbstractEventLoop) -> DurableStore:
+        return DurableStore(
+            disk,
+            loop,
+            Random(1),
+            SiteFaults(),
+            on_ledger=lambda _: None,
+            injected=lambda _: None,
+        )
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        first, second = store(runner.get_loop()), store(runner.get_loop())
+
+        async def run() -> None:
+            await first.open()
+            with pytest.raises(StorageError):
+                await second.open()
+            first.crash()
+            await second.open()
+
+        runner.run(run())

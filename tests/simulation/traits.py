@@ -18,6 +18,8 @@ class Traits:
     - always_refuses, always_deaf, ignores_profiles: what it does with limits.
     - tx_default_only, stack_level_0_only, units: what it takes; all else is Rejected.
     - full_power_at_expiry: the second period of a schedule is all it can give.
+    - one_period_only: it drops all periods of a schedule but the first.
+    - told_to_forget: the station says of it that its profiles do not survive a reboot.
     """
 
     name: str = "ideal"
@@ -31,6 +33,8 @@ class Traits:
     tx_default_only: bool = False
     stack_level_0_only: bool = False
     full_power_at_expiry: bool = False
+    one_period_only: bool = False
+    told_to_forget: bool = False
     units: str = "AW"
     sets_clock: bool = True
 
@@ -38,6 +42,11 @@ class Traits:
     def hopeless(self) -> bool:
         """Whether no limit ever holds it: such a charger is a small one, and counts in full."""
         return self.always_refuses or self.always_deaf or self.ignores_profiles
+
+    @property
+    def counts_in_full(self) -> bool:
+        """Whether all it can give is kept free for it, at times or always."""
+        return self.hopeless or self.told_to_forget
 
     def refuses(self, payload: Mapping[str, Any]) -> bool:
         """Whether it cannot take this SetChargingProfile at all."""
@@ -62,9 +71,16 @@ CLASSES: Mapping[str, Traits] = {
         Traits("always_refuses", always_refuses=True, full_power_without_profile=True),
         Traits("always_deaf", always_deaf=True, full_power_without_profile=True),
         Traits("ignores_profiles", ignores_profiles=True, full_power_without_profile=True),
-        # No books can hold these two without reserving all they can give.
-        Traits("forgets_to_full", forgets_on_reboot=True, full_power_without_profile=True),
+        Traits(
+            "forgets_to_full",
+            forgets_on_reboot=True,
+            full_power_without_profile=True,
+            told_to_forget=True,
+        ),
+        # No books can hold this one without reserving all it can give, and nobody told them to.
+        Traits("forgets_in_secret", forgets_on_reboot=True, full_power_without_profile=True),
         Traits("expires_to_full", full_power_at_expiry=True),
+        Traits("one_period_only", one_period_only=True),
     )
 }
 IDEAL = Traits()

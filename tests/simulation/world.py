@@ -5,32 +5,34 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 import structlog
 
 from csms.dispatch.ledger import Entry
-from csms.station.model import Connector, ConnectorKey, Station
-from csms.storage.memory import MemoryStore
+from csms.errors import StorageError
+from csms.station.model import Connector, ConnectorKey
 from tests.simulation.alterations import Alteration
 from tests.simulation.central import Central, seeded_ids
 from tests.simulation.chance import Chance
 from tests.simulation.charger import SimulatedCharger, Surroundings
 from tests.simulation.checker import Breach, Checker, Tally
-from tests.simulation.durable import DurableStore
+from tests.simulation.durable import Disk, DurableStore
+from tests.simulation.grid import Grid
 from tests.simulation.mischief import Mischief, every
-from tests.simulation.network import Network
+from tests.simulation.network import Line, Network
 from tests.simulation.patches import Patch, patched
-from tests.simulation.population import DEEPEST_CUT, STAY_S, Visit, hardware, site, visit
+from tests.simulation.population import STAY_S, Visit, hardware, site, visit
 from tests.simulation.settings import WorldSettings
 from tests.simulation.virtual_time import LoopClock, VirtualLoop
 
-CUT_PARTS = (DEEPEST_CUT, 0.5, 0.6, 0.8)
-CUT_LASTS_S = (120.0, 1_800.0)
 DOWN_S = (5.0, 60.0)
+RIVAL_S = (300.0, 1_800.0)
 LOOK_S = 30.0
 SESSIONS_KEPT = 10
 HOPS = 6
@@ -50,6 +52,7 @@ class Result:
     sessions: int = 0
     limits: int = 0
     limits_that_changed: int = 0
+    share_at_end: float = 1.0
 
     @property
     def granted_share(self) -> float:
@@ -68,7 +71,6 @@ class World:
         self._clock = LoopClock(loop)
         built = site(settings, self.chance.stream("site"))
         self.station = built.station
-        self._parts = 1.0
         self.chargers: dict[str, SimulatedCharger] = {}
         self.checker = Checker(loop, settings, built.station, self.chargers)
         self._network = Network(loop, self.chance, settings.faults.network, self.checker.touched)
@@ -88,7 +90,7 @@ class World:
                 around,
                 meter_interval_s=settings.meter_interval_s,
             )
-        self._memory = MemoryStore(samples_kept=SESSIONS_KEPT)
+        self._disk = Disk(samples_kept=SESSIONS_KEPT)
         self._cars = self.chance.stream("cars")
         self._site_random = self.chance.stream("site faults")
         self._ids = self.chance.stream("ids")
@@ -96,9 +98,12 @@ class World:
         self._central: Central | None = None
         self._life: asyncio.Task[None] | None = None
         self._store: DurableStore | None = None
+        self._rivals: list[Central] = []
+        self._rival_lives: list[asyncio.Task[None]] = []
         self._crash_armed = False
         self._over: asyncio.Future[None] = loop.create_future()
         self._tasks: asyncio.TaskGroup | None = None
+        self._grid = Grid(loop, self.chance, built.station, self.checker, lambda: self._central)
 
     # ------------------------------------------------------------------ life
 
@@ -113,16 +118,20 @@ class World:
             faults = self.settings.faults.charger
             Mischief(charger, self._network, self.chance, faults).begin()
         for connector in self.station.connectors():
-            self._loop.call_later(self._gap_s(), self._arrive, connector)
+            at_s = self.settings.all_come_at_s
+            self._loop.call_later(self._gap_s() if at_s is None else at_s, self._arrive, connector)
         site_faults = self.settings.faults.site
         every(self._loop, site_faults.crash_every_s, self.chance.stream("crashes"), self._arm)
-        every(self._loop, site_faults.cut_every_s, self.chance.stream("cuts"), self._cut)
+        every(self._loop, site_faults.rival_every_s, self.chance.stream("rivals"), self._rival)
+        self._grid.begin(site_faults)
         every(self._loop, LOOK_S, self.chance.stream("looks"), self._look)
         with seeded_ids(self._ids):
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._start()
                 await self._over
+                for life in self._rival_lives:
+                    life.cancel()
                 self._kill()
 
     def _end(self) -> None:
@@ -132,26 +141,33 @@ class World:
     def _start(self) -> None:
         if self._tasks is None or self._over.done():
             return
-        self._store = DurableStore(
-            self._memory,
+        self._store = self._new_store("disk", self._ledger_changed)
+        self._central = self._new_central(self._store)
+        self._life = self._tasks.create_task(self._live(self._central))
+
+    def _new_store(self, name: str, on_ledger: Callable[[Sequence[Entry]], None]) -> DurableStore:
+        return DurableStore(
+            self._disk,
             self._loop,
-            self.chance.stream("disk", self._loop.time()),
+            self.chance.stream(name, self._loop.time()),
             self.settings.faults.site,
-            on_ledger=self._ledger_changed,
+            on_ledger=on_ledger,
             injected=self._injected,
         )
-        self._central = Central(
+
+    def _new_central(self, store: DurableStore, *, rival: bool = False) -> Central:
+        return Central(
             self.station,
-            self._store,
+            store,
             self._clock,
             self.checker,
             self.settings,
             lambda: f"{self._ids.getrandbits(64):016x}",
+            rival=rival,
         )
-        self._life = self._tasks.create_task(self._live(self._central))
 
     async def _live(self, central: Central) -> None:
-        self._network.accept = central.accept
+        self._network.accept = self._accept
         self.checker.say("csms starts")
         try:
             await central.live()
@@ -164,6 +180,35 @@ class World:
                 return
             self.checker.failed(f"csms ended by itself: {error!r}")
             self._end()
+
+    def _accept(self, line: Line) -> bool:
+        """A charger dials: whichever csms it reaches."""
+        there = [c for c in (self._central, *self._rivals) if c is not None and c.up.is_set()]
+        if not there:
+            return False
+        one = there[0] if len(there) == 1 else self._site_random.choice(there)
+        return one.accept(line)
+
+    def _rival(self) -> None:
+        """Somebody starts a second csms on the same disk."""
+        if self._tasks is None or self._central is None or not self._central.up.is_set():
+            return
+        store = self._new_store("rival's disk", lambda _: None)
+        rival = self._new_central(store, rival=True)
+        self.chance.injected["second csms"] += 1
+        life = self._tasks.create_task(self._live_as_rival(rival, store))
+        self._rival_lives.append(life)
+        self._loop.call_later(self._site_random.uniform(*RIVAL_S), life.cancel)
+
+    async def _live_as_rival(self, rival: Central, store: DurableStore) -> None:
+        self._rivals.append(rival)
+        try:
+            await rival.live()
+        except (asyncio.CancelledError, StorageError):
+            pass
+        finally:
+            store.crash()
+            self._rivals.remove(rival)
 
     def _injected(self, kind: str) -> None:
         self.chance.injected[kind] += 1
@@ -208,7 +253,7 @@ class World:
         for charger_id in self.chargers:
             self.checker.touched(charger_id, "csms starts again")
         self._start()
-        self._apply_limit()
+        self._grid.restarted()
 
     def _kill(self) -> None:
         self._network.csms_died()
@@ -219,51 +264,6 @@ class World:
         if self._life is not None:
             self._life.cancel()
             self._life = None
-
-    # ------------------------------------------------------------------ the grid
-
-    def _cut(self) -> None:
-        if self._parts < 1.0:
-            return
-        self._parts = self._site_random.choice(CUT_PARTS)
-        self.chance.injected["grid cut"] += 1
-        self._apply_limit()
-        self._loop.call_later(self._site_random.uniform(*CUT_LASTS_S), self._restore)
-
-    def _restore(self) -> None:
-        self._parts = 1.0
-        self._apply_limit()
-
-    def _wanted(self) -> Station:
-        taken_w = self.station.static_load_w + self.station.reserve_w
-        return replace(
-            self.station, grid_limit_w=int(self.station.available_w * self._parts) + taken_w
-        )
-
-    def _apply_limit(self) -> None:
-        """Tell csms; what is more may be drawn from now on, what is less once csms has it."""
-        wanted = self._wanted()
-        if wanted.available_w > self.checker.allowed_w:
-            self.checker.limited(wanted.available_w)
-        central = self._central
-        if central is None:
-            return
-        if not central.up.is_set():
-            self._loop.call_later(1.0, self._apply_limit)
-            return
-
-        def done() -> None:
-            if wanted == self._wanted():
-                self.checker.limited(wanted.available_w)
-
-        central.configure(wanted, done)
-        self._loop.call_later(10.0, self._make_sure)
-
-    def _make_sure(self) -> None:
-        """A crash or the disk may have swallowed the last change."""
-        core = self.checker.core
-        if core is not None and core.state.station.grid_limit_w != self._wanted().grid_limit_w:
-            self._apply_limit()
 
     # ------------------------------------------------------------------ cars
 
@@ -345,22 +345,43 @@ class World:
             self.sessions,
             sum(c.limits for c in counts),
             sum(c.limits_that_changed for c in counts),
+            self.checker.share(self._useful_w()),
         )
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """No log records meanwhile, and little garbage collection: both would take most of the time."""
-    before, thresholds = structlog.get_config(), gc.get_threshold()
-    gc.set_threshold(50_000, 20, 20)
+def errors_are_findings(failed: Callable[[str], None]) -> Iterator[None]:
+    """Exceptions that csms logs are told here; the other records would take most of the time.
+
+    csms lives on after an exception of its own (its boundaries): unseen, it would hide a breach.
+    """
+
+    def find(_: object, __: str, record: MutableMapping[str, Any]) -> NoReturn:
+        error = sys.exc_info()[1] if record.pop("exc_info", False) else None
+        if error is not None and not isinstance(error, StorageError):  # disks are made to fail
+            failed(f"{record} {error!r}")
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        processors=[find],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         cache_logger_on_first_use=False,
     )
     try:
         yield
     finally:
         structlog.configure(**before)
+
+
+@contextmanager
+def little_collection() -> Iterator[None]:
+    """Less garbage collection meanwhile."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
         gc.set_threshold(*thresholds)
 
 
@@ -374,8 +395,13 @@ def run_world(
     patches: Sequence[Patch] = ()
     if alteration is not None:
         patches, settings = alteration.patches(), alteration.settings(settings)
-    with quiet(), patched(patches), asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with (
+        little_collection(),
+        patched(patches),
+        asyncio.Runner(loop_factory=VirtualLoop) as runner,
+    ):
         loop = runner.get_loop()
         world = World(loop, seed, settings)
-        runner.run(world.run(hours))
+        with errors_are_findings(world.checker.failed):
+            runner.run(world.run(hours))
         return world.result(loop.time() / 3600)

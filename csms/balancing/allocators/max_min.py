@@ -11,7 +11,9 @@ Around that:
    everybody has its floor.
 2. **Minimum.** A leaf with a minimum gets it or nothing above its floor. In each class as many as
    fit are served, longest waiting first; see `_served`.
-3. **Quanta.** The exact level is rounded down, then what is left over is handed out quantum by
+3. **Enough.** Nobody gets more than is enough for it (where a leaf says so) before all others have
+   what they can; then what is left over is shared in the same way.
+4. **Quanta.** The exact level is rounded down, then what is left over is handed out quantum by
    quantum, to the least served first. Nothing is ever rounded up over a cap.
 
 Floors that do not fit under a cap are given all the same: no other sharing is better, and
@@ -83,6 +85,17 @@ class _Field:
             left_out=[False] * len(leaves),
         )
 
+    def hold_back(self) -> dict[int, int]:
+        """Cut tops to what is enough, for now. Returns the tops that were cut, as they were."""
+        held: dict[int, int] = {}
+        for index, leaf in enumerate(self.leaves):
+            if leaf.enough_w is not None:
+                enough_w = leaf.enough_w - leaf.enough_w % leaf.quantum_w
+                low_w = max(leaf.floor_w, self.need_w[index], enough_w)
+                if low_w < self.top_w[index]:
+                    held[index], self.top_w[index] = self.top_w[index], low_w
+        return held
+
     def rooms(self) -> list[int]:
         """What each span has left; negative where the floors do not fit."""
         return [s.cap_w - sum(self.value_w[s.first : s.last]) for s in self.spans]
@@ -116,13 +129,21 @@ class _Field:
 def allocate(root: Node, now: float) -> dict[ConnectorKey, Share]:
     """The share of every leaf. `now` (UTC epoch seconds) says whose turn it is to be left out."""
     flat = _Field.of(root)
+    held = flat.hold_back()
     for members in _classes(flat.leaves):
-        active = _served(flat, members, now)
-        for _ in members:
-            if not active:
-                break
-            active = _hand_out(flat, active, _water_fill(flat, active))
+        _fill(flat, _served(flat, members, now))
+    for index, top_w in held.items():
+        flat.top_w[index] = top_w
+    _fill(flat, [index for index in held if not flat.left_out[index]])
     return {leaf.key: flat.share(index) for index, leaf in enumerate(flat.leaves)}
+
+
+def _fill(flat: _Field, active: list[int]) -> None:
+    """Give these leaves all they can have."""
+    for _ in flat.leaves:
+        if not active:
+            break
+        active = _hand_out(flat, active, _water_fill(flat, active))
 
 
 def _lay_out(

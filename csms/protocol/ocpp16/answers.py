@@ -13,7 +13,11 @@ from ocpp.v16.enums import ConfigurationKey  # type: ignore[import-untyped, unus
 
 from csms.ports import Answer, Outcome
 from csms.protocol.ocpp16 import fields
-from csms.protocol.ocpp16.requests import CLEAR_CHARGING_PROFILE, GET_CONFIGURATION
+from csms.protocol.ocpp16.requests import (
+    CLEAR_CHARGING_PROFILE,
+    GET_COMPOSITE_SCHEDULE,
+    GET_CONFIGURATION,
+)
 
 KEYS_READ = 500
 """Configuration keys read from one answer."""
@@ -58,6 +62,8 @@ def result(action: str, payload: Any, asked: Sequence[str] = ()) -> Answer:
     if not status:
         return Answer(Outcome.INVALID, "an answer without a status", answer)
     folded = fields.fold(status)
+    if action == GET_COMPOSITE_SCHEDULE and folded == "accepted":
+        answer = schedule(answer)
     if action == CLEAR_CHARGING_PROFILE and folded == "unknown":
         # §5.5: no profile matched, so there is none left.
         return Answer(Outcome.ACCEPTED, status, answer)
@@ -93,6 +99,22 @@ def configuration(payload: Mapping[str, Any], asked: Sequence[str] = ()) -> dict
             regular[key] = fields.text(entry.get("value"), VALUE_LIMIT)
     unknown = [key for key in map(spelt, _texts(payload.get("unknownKey"))) if key]
     return {**regular, "unknownKey": unknown} if unknown else regular
+
+
+def schedule(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A GetCompositeSchedule.conf made regular: the highest limit of its periods, and its unit.
+
+    Empty when it tells none.
+    """
+    told = fields.mapping(payload.get("chargingSchedule"))
+    unit = fields.text(told.get("chargingRateUnit")).upper()
+    periods = [fields.mapping(p) for p in fields.items(told.get("chargingSchedulePeriod"))]
+    limits = [(limit, p) for p in periods if (limit := fields.number(p.get("limit"))) is not None]
+    if unit not in {"W", "A"} or not limits:
+        return {}
+    limit, highest = max(limits, key=lambda found: found[0])
+    phases = fields.number(highest.get("numberPhases"))
+    return {"unit": unit, "limit": limit} | ({"phases": int(phases)} if phases else {})
 
 
 def _texts(value: Any) -> list[Any]:

@@ -24,6 +24,7 @@ GET_COMPOSITE_SCHEDULE = str(Action.get_composite_schedule.value)
 GET_CONFIGURATION = str(Action.get_configuration.value)
 REMOTE_START_TRANSACTION = str(Action.remote_start_transaction.value)
 REMOTE_STOP_TRANSACTION = str(Action.remote_stop_transaction.value)
+RESET = str(Action.reset.value)
 SET_CHARGING_PROFILE = str(Action.set_charging_profile.value)
 TRIGGER_MESSAGE = str(Action.trigger_message.value)
 
@@ -35,6 +36,7 @@ SENT = frozenset(
         GET_CONFIGURATION,
         REMOTE_START_TRANSACTION,
         REMOTE_STOP_TRANSACTION,
+        RESET,
         SET_CHARGING_PROFILE,
         TRIGGER_MESSAGE,
     }
@@ -102,6 +104,11 @@ def remote_start_transaction(connector_id: int, id_tag: str) -> dict[str, Any]:
 def remote_stop_transaction(transaction_id: int) -> dict[str, Any]:
     """RemoteStopTransaction.req (§6.35)."""
     return {"transactionId": transaction_id}
+
+
+def reset(*, hard: bool) -> dict[str, Any]:
+    """Reset.req (§6.37): a soft one ends sessions in good order first."""
+    return {"type": "Hard" if hard else "Soft"}
 
 
 def trigger_message(message: str, connector_id: int | None = None) -> dict[str, Any]:

@@ -129,3 +129,38 @@ def test_a_scenario_nobody_knows_is_named(tmp_path: Path) -> None:
 )
 def test_options_of_the_demo_are_bounded(arguments: tuple[str, str]) -> None:
     assert run("demo", *arguments).exit_code == 2
+
+
+# ------------------------------------------------------------------------------ commission
+
+
+@pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])
+def test_commission_prints_the_report_and_fails_with_it(
+    monkeypatch: pytest.MonkeyPatch, passed: bool, code: int
+) -> None:
+    asked: list[Any] = []
+
+    async def answered(_api: object, *what: Any, tell: Any) -> dict[str, Any]:
+        asked.extend(what)
+        tell("zero: passed")
+        known = {"lease": "yes"}
+        return {"chargerId": "C", "connector": 2, "trials": [], "capability": known} | {
+            "passed": passed
+        }
+
+    monkeypatch.setattr("csms.cli.follow", answered)
+    result = run("commission", "C", "--connector", "2", "--lease", "30")
+    assert result.exit_code == code
+    assert asked == ["C", 2, 30.0]
+    ended = "passed" if passed else "not everything as it should be"
+    assert result.output.splitlines() == [
+        "zero: passed",
+        f"charger C, connector 2: {ended}",
+        "  lease: yes",
+    ]
+
+
+def test_commission_without_a_server_is_a_readable_error() -> None:
+    result = run("commission", "C", "--api", "http://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:1 cannot be asked" in result.output

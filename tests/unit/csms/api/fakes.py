@@ -20,6 +20,10 @@ from csms.control.status import (
     SessionStatus,
     StationStatus,
 )
+from csms.control.trials import Progress, Report
+from csms.dispatch.capability import Capability, Proof
+from csms.dispatch.commands import Form, Purpose
+from csms.dispatch.commissioning import Finding, Result, Trial, Verdict
 from csms.dispatch.ledger import EntryState
 from csms.dispatch.standing import Condition
 from csms.errors import UnknownSessionError, UnknownStationError
@@ -27,7 +31,7 @@ from csms.ports import Frame, Losses, StoredSession, TokenStatus
 from csms.station.document import parse_station
 from csms.station.grid import GivenLimit, GridLimit, GridLimitSource, GridStep
 from csms.station.lifecycle import Occupancy
-from csms.station.model import ConnectorKey, CurrentType, LimitSource, Station
+from csms.station.model import ConnectorKey, CurrentType, LimitSource, RateUnit, Station
 from csms.station.state import ConnectorStatus
 
 DOCUMENT: dict[str, Any] = {
@@ -119,6 +123,21 @@ STATUS = StationStatus(
 )
 
 
+REPORT = Report(
+    ConnectorKey("CP001", 1),
+    60.0,
+    STARTED_AT,
+    Progress.DONE,
+    STARTED_AT + 600,
+    results=(
+        Result(Trial.LOW, Finding(Verdict.PASSED, "held at the limit", 40_000, 39_500)),
+        Result(Trial.OFFLINE, Finding(Verdict.NOT_SHOWN, "as it was", 40_000, energy_wh=1_250)),
+    ),
+    capability=Capability(
+        lease=Proof.YES, session_form=Form(Purpose.SESSION, RateUnit.WATTS), unit=RateUnit.WATTS
+    ),
+)
+
 GRID_STATUS = GridStatus(
     limit=GridLimit(100_000, GridLimitSource.GIVEN, STARTED_AT),
     configured_w=400_000,
@@ -171,6 +190,27 @@ class FakeGridLimits:
 
 
 @dataclass
+class FakeCommissioning:
+    """Answers `reports` in turn, the last one for ever; raises `error`."""
+
+    reports: list[Report] = field(default_factory=lambda: [REPORT])
+    error: Exception | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def start(self, connector: ConnectorKey, lease_s: float) -> Report:
+        return self._next("start", connector, lease_s)
+
+    def report(self, charger_id: str) -> Report:
+        return self._next("report", charger_id)
+
+    def _next(self, *what: Any) -> Report:
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+        return self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
+
+
+@dataclass
 class FakeOperations:
     """Answers from its fields; raises `error` in whatever is asked of a charger or a station."""
 
@@ -187,6 +227,7 @@ class FakeOperations:
     lost: Losses = field(default_factory=Losses)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     grid: FakeGridLimits = field(default_factory=FakeGridLimits)
+    tests: FakeCommissioning = field(default_factory=FakeCommissioning)
 
     def healthy(self) -> bool:
         return self.well
@@ -261,6 +302,9 @@ class FakeOperations:
 
     def grid_limits(self) -> FakeGridLimits:
         return self.grid
+
+    def commissioning(self) -> FakeCommissioning:
+        return self.tests
 
     def knocked(self) -> Sequence[Knock]:
         return self.knocks

@@ -42,6 +42,8 @@ ROUTES = [
     ("GET", "/chargers/knocked"),
     ("GET", "/chargers/{charger_id}/frames"),
     ("GET", "/events"),
+    ("POST", "/chargers/{charger_id}/commission"),
+    ("GET", "/chargers/{charger_id}/commission"),
     ("GET", "/metrics"),
 ]
 
@@ -92,7 +94,8 @@ async def test_every_field_of_an_answer_is_described(api: Api) -> None:
     schemas = (await api.get("/openapi.json"))["components"]["schemas"]
     answered = (
         "StatusJson ChargerJson ConnectorJson SessionJson LimitJson EndedSessionJson EventJson "
-        "StationSummary KnockJson FrameJson FieldProblem Problem"
+        "StationSummary KnockJson FrameJson FieldProblem Problem "
+        "TrialJson CapabilityJson"
     )
     silent = [
         f"{name}.{field}"

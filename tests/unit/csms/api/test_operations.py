@@ -6,10 +6,11 @@ import inspect
 
 import pytest
 
-from csms.api.operations import GridLimitOperations, Operations
+from csms.api.operations import CommissioningOperations, GridLimitOperations, Operations
+from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
 from csms.control.supervisor import Supervisor
-from tests.unit.csms.api.fakes import FakeGridLimits, FakeOperations
+from tests.unit.csms.api.fakes import FakeCommissioning, FakeGridLimits, FakeOperations
 
 
 def the_type_checker_holds_both_to_it(
@@ -21,8 +22,9 @@ def the_type_checker_holds_both_to_it(
 @pytest.mark.parametrize(
     ("port", "size", "implementations"),
     [
-        (Operations, 17, (Supervisor, FakeOperations)),
+        (Operations, 18, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
+        (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
     ],
 )
 def test_the_real_one_and_the_fake_take_the_same_arguments(

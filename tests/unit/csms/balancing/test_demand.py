@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from csms.balancing.demand import Demand, DemandPolicy, next_demand
-from csms.station.model import Connector, ConnectorKey, CurrentType, LimitSource
+from csms.balancing.demand import Demand, next_demand
+from csms.station.model import Connector, CurrentType, LimitSource
 from csms.station.state import LimitStep, Reading, Session
+from tests.unit.csms.balancing.drives import DC, KEY, POLICY, Drive, slow_start
 
-KEY = ConnectorKey("CP001", 1)
-DC = Connector(KEY, 150_000)
 AC = Connector(KEY, 22_080, CurrentType.AC, phases=3, voltage_v=230, minimum_w=4_140)
-POLICY = DemandPolicy()
 MAX = 150_000
 
 
@@ -301,16 +299,17 @@ def test_an_idle_vehicle_keeps_a_floor_and_is_probed() -> None:
         if not offered or offered[-1][1] != demand.bound_w:
             offered.append((now, demand.bound_w))
         assert demand.raised_at is None
-    # Idle since the second reading that counts, at 20 s.
+    # Idle since the first reading that counts, at 10 s; no longer expected to wake after 90 s.
     assert offered == [
         (0, MAX),
+        (10, 5_000),
         (90, 3_000),
-        (620, MAX),
-        (680, 3_000),
-        (1220, MAX),
-        (1280, 3_000),
-        (1820, MAX),
-        (1880, 3_000),
+        (610, MAX),
+        (670, 3_000),
+        (1210, MAX),
+        (1270, 3_000),
+        (1810, MAX),
+        (1870, 3_000),
     ]
 
 
@@ -331,6 +330,145 @@ def test_no_news_leaves_an_idle_vehicle_idle_and_a_draw_ends_it() -> None:
     assert (quiet.idle_since, quiet.bound_w) == (110.0, 3_000)
     seen.readings.extend([Reading(140.0, 0), Reading(150.0, 30_000)])
     assert next_demand(quiet, seen, DC, POLICY, 150.0).idle_since is None
+
+
+# ------------------------------------------------------------------ waking up
+
+
+def test_what_a_sleeping_vehicle_leaves_is_lent_out_until_it_wakes() -> None:
+    seen = session([(0, 75_000)], [(10, 0)])
+    asleep = next_demand(None, seen, DC, POLICY, 10.0)
+    assert (asleep.bound_w, asleep.source, asleep.idle_since) == (5_000, LimitSource.DEMAND, 10.0)
+    # However little it draws at first, it is given everything as soon as it does.
+    seen.limits.append(LimitStep(10.2, 5_000))
+    seen.readings.append(Reading(20.0, 1_001))
+    awake = next_demand(asleep, seen, DC, POLICY, 20.0)
+    assert (awake.bound_w, awake.source, awake.raised_at) == (MAX, LimitSource.CONNECTOR, 20.0)
+    assert awake.idle_since is None
+
+
+def test_a_vehicle_that_has_woken_once_is_measured_like_any_other() -> None:
+    seen = session([(0, 100_000)], [(110, 2_000), (120, 2_000)])
+    before = replace(learned(5_000, raised_at=20.0), idle_since=110.0)
+    assert bound(before, seen, 120.0) == (5_000, "demand")
+
+
+def test_a_meter_too_slow_to_see_it_wake_lends_nothing() -> None:
+    assert bound(None, session([(0, 75_000)], [(30, 0)]), 30.0) == (5_000, "demand")
+    assert bound(None, session([(0, 75_000)], [(30.1, 0)]), 31.0) == (MAX, "connector")
+
+
+def test_before_its_limit_has_settled_nothing_is_lent() -> None:
+    assert bound(None, session([(0, 75_000)], [(4.9, 0)]), 6.0) == (MAX, "connector")
+
+
+def test_a_vehicle_that_has_drawn_something_is_not_asleep() -> None:
+    seen = session([(0, 75_000)], [(10, 20_000), (20, 0)])
+    assert bound(None, seen, 20.0) == (MAX, "connector")
+
+
+def test_a_sleeping_vehicle_keeps_enough_to_start_with() -> None:
+    asleep = session([(0, 22_080)], [(10, 0)])
+    assert bound(None, asleep, 10.0, replace(DC, minimum_w=8_000)) == (8_000, "demand")
+    assert bound(None, asleep, 10.0, AC) == (4_830, "demand")
+
+
+# ------------------------------------------------------------------ enough
+
+
+def enough(
+    readings: Iterable[tuple[float, int]],
+    previous: Demand | None = None,
+    connector: Connector = DC,
+    limits: Iterable[tuple[float, int]] = ((0, 133_000),),
+) -> tuple[int | None, float | None]:
+    seen = session(limits, readings)
+    found = next_demand(previous, seen, connector, POLICY, seen.readings[-1].at)
+    return found.enough_w, found.foreseen_until
+
+
+@pytest.mark.parametrize(
+    ("draws_w", "expected"),
+    [
+        # 100 W/s for 120 s is more than a fifth of what it takes.
+        ((62_000, 61_000, 60_000), (48_000, 420.0)),
+        # 20 W/s.
+        ((60_400, 60_200, 60_000), (57_600, 420.0)),
+        # 9 W/s for 120 s is less than 2 % of what it takes: steady.
+        ((60_180, 60_090, 60_000), (64_092, None)),
+        ((60_000, 60_000, 60_000), (63_900, None)),
+        # Not falling all the time.
+        ((62_000, 60_000, 60_001), (None, None)),
+        ((60_000, 59_000), (None, None)),
+    ],
+    ids=["steep", "gentle", "nearly level", "level", "up and down", "too few"],
+)
+def test_enough_is_what_a_vehicle_will_take_in_a_while(
+    draws_w: tuple[int, ...], expected: tuple[int | None, float | None]
+) -> None:
+    readings = [(120.0 - 10 * back, w) for back, w in enumerate(reversed(draws_w))]
+    assert enough(reversed(readings)) == expected
+
+
+def test_slow_meters_show_no_trend() -> None:
+    assert enough([(0, 64_000), (60, 62_000), (121, 60_000)]) == (None, None)
+
+
+def test_enough_is_never_more_than_the_bound() -> None:
+    # A steady 10 kW: 6.5 % more is below the bound of 13.5 kW; a steady 300 kW: it is not.
+    assert enough([(100, 10_000), (110, 10_000), (120, 10_000)]) == (10_650, None)
+    huge = replace(DC, max_power_w=400_000)
+    readings = [(100, 300_000), (110, 300_000), (120, 300_000)]
+    assert enough(readings, None, huge, [(0, 400_000)]) == (None, None)
+
+
+def test_nothing_and_alternating_current_have_no_trend() -> None:
+    idle = [(100, 900), (110, 900), (120, 900)]
+    assert enough(idle) == (None, None)
+    falling = [(100, 12_000), (110, 11_000), (120, 10_000)]
+    assert enough(falling, None, AC, [(0, 22_080)]) == (None, None)
+
+
+def falling(bound_w: int = 66_000) -> Demand:
+    """Learned at 50 s, and expected to draw all of its 48 kW until 350 s."""
+    return replace(learned(bound_w), enough_w=48_000, foreseen_until=350.0)
+
+
+def test_enough_moves_by_a_kilowatt_or_two_percent_at_least() -> None:
+    readings = [(100, 60_180), (110, 60_090), (120, 60_000)]
+    near = replace(learned(66_000), enough_w=63_000)
+    assert enough(readings, near) == (63_000, None)
+    assert enough(readings, replace(near, enough_w=62_000)) == (64_092, None)
+
+
+def test_to_draw_all_of_what_was_foreseen_is_no_news() -> None:
+    seen = session([(0, 66_000), (60, 48_000)], [(90, 48_000), (100, 48_000)])
+    before = falling()
+    assert next_demand(before, seen, DC, POLICY, 100.0) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "limit_w", "at"),
+    [
+        (falling(), 48_000, 350.1),
+        (falling(), 62_700, 100.0),
+        (replace(falling(), foreseen_until=None), 48_000, 100.0),
+    ],
+    ids=["for too long", "more than was foreseen", "not foreseen"],
+)
+def test_to_draw_all_of_a_limit_otherwise_is_news(before: Demand, limit_w: int, at: float) -> None:
+    seen = session([(0, limit_w)], [(at - 10, limit_w), (at, limit_w)])
+    found = next_demand(before, seen, DC, POLICY, at)
+    assert (found.bound_w, found.enough_w, found.foreseen_until) == (MAX, None, None)
+
+
+def test_a_bound_that_falls_below_what_was_enough_is_enough() -> None:
+    # Level at 40 kW: the bound of 45 kW is below the 48 kW of before.
+    readings = [(80, 40_000), (110, 40_000), (120, 40_001)]
+    assert enough(readings, falling()) == (None, None)
+    # No news, and a vehicle that is now said to take no more than 45 kW.
+    seen = session([(0, 45_000)], [(100, 45_000)], 45_000)
+    assert next_demand(falling(), seen, DC, POLICY, 100.0).enough_w is None
 
 
 # ------------------------------------------------------------------ phases
@@ -364,6 +502,18 @@ def test_a_high_voltage_makes_no_second_phase() -> None:
     assert next_demand(None, seen, AC, POLICY, 110.0).phases_used == 1
 
 
+def test_more_than_two_phases_of_sixteen_amperes_is_three_phases() -> None:
+    # 16 A on three phases under a limit of 32 A: by the limit alone it might be two of them.
+    seen = session([(0, 22_080)], [(100, 11_040), (110, 11_040)])
+    found = next_demand(None, seen, AC, POLICY, 110.0)
+    assert (found.bound_w, found.phases_used) == (12_282, 3)
+    # Two phases of 16 A, at a voltage that is 10 % high.
+    seen = session([(0, 22_080)], [(100, 8_096), (110, 8_096)])
+    assert next_demand(None, seen, AC, POLICY, 110.0).phases_used == 1
+    seen = session([(0, 22_080)], [(100, 8_097), (110, 8_097)])
+    assert next_demand(None, seen, AC, POLICY, 110.0).phases_used == 3
+
+
 def test_there_are_no_more_phases_than_the_connector_has() -> None:
     seen = session([(0, 11_040)], [(100, 20_000)])
     assert next_demand(None, seen, AC, POLICY, 110.0).phases_used == 3
@@ -376,47 +526,6 @@ def test_a_connector_with_one_phase() -> None:
 
 
 # ------------------------------------------------------------------ whole sessions
-
-
-@dataclass
-class Drive:
-    """A car at a charger: a second at a time, a reading every `every_s`, the limit obeyed.
-
-    `wish` gives what the car would draw at a time, `offer` what the station could give it.
-    """
-
-    wish: Callable[[float], int]
-    offer: Callable[[float], int]
-    connector: Connector = DC
-    every_s: int = 5
-    seen: Session = field(default_factory=session)
-    bounds: dict[int, int] = field(default_factory=dict)
-    drawn: dict[int, int] = field(default_factory=dict)
-    demand: Demand | None = None
-
-    def run(self, seconds: int) -> Drive:
-        for now in range(seconds):
-            if now % self.every_s == 0 and self.drawn:
-                self.seen.readings.append(Reading(float(now), self.drawn[now - 1]))
-            self.demand = next_demand(self.demand, self.seen, self.connector, POLICY, float(now))
-            limit_w = min(self.demand.bound_w, self.offer(now))
-            if not self.seen.limits or self.seen.limits[-1].limit_w != limit_w:
-                self.seen.limits.append(LimitStep(float(now), limit_w))
-            self.bounds[now] = self.demand.bound_w
-            self.drawn[now] = min(limit_w, self.wish(now))
-        return self
-
-    def changes(self) -> int:
-        values = list(self.bounds.values())
-        return sum(a != b for a, b in pairwise(values))
-
-
-def slow_start(now: float) -> int:
-    """0 W for 40 s, a ramp of 6 kW/s to 120 kW, level for 10 minutes, then a taper to nothing."""
-    if now < 40:
-        return 0
-    level_w = 120_000 if now < 660 else max(0, 120_000 - int(now - 660) * 100)
-    return int(min(level_w, (now - 40) * 6_000))
 
 
 @pytest.mark.parametrize("every_s", [1, 5, 10, 30])

@@ -89,6 +89,8 @@ class FakeLink:
         self.answers: dict[str, Answer] = {}
         self.on_remote_start: Callable[[ConnectorKey, str], Awaitable[None]] | None = None
         self.on_remote_stop: Callable[[str, int], Awaitable[None]] | None = None
+        self.on_reset: Callable[[str], Awaitable[None]] | None = None
+        self.on_disconnect: Callable[[str], None] = lambda _: None
         self.configuration_ready = asyncio.Event()
         self.configuration_ready.set()
         self.peak_w = 0
@@ -102,6 +104,7 @@ class FakeLink:
 
     def disconnect(self, charger_id: str, reason: str) -> None:
         self._asked("disconnect", charger_id, reason)
+        self.on_disconnect(charger_id)
         self.connected.discard(charger_id)
 
     async def set_limit(self, command: SetLimit) -> Answer:
@@ -136,6 +139,12 @@ class FakeLink:
         answer = self._asked("remote_stop", charger_id, transaction_id)
         if self.on_remote_stop is not None:
             await self.on_remote_stop(charger_id, transaction_id)
+        return answer
+
+    async def reset(self, charger_id: str, *, hard: bool) -> Answer:
+        answer = self._asked("reset", charger_id, hard)
+        if self.on_reset is not None:
+            await self.on_reset(charger_id)
         return answer
 
     async def trigger(self, charger_id: str, message: str, connector_id: int | None) -> Answer:

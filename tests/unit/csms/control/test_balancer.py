@@ -206,6 +206,34 @@ def test_a_share_that_only_reports_what_is_reserved_is_never_above_what_there_is
     assert bench.values() == {"A/1": 50_000, "B/1": 0}
 
 
+def test_after_a_cut_those_that_may_not_obey_are_told_what_fits_beside_the_others() -> None:
+    bench = Bench(two_chargers(400_000, fallback_w=5_000))
+    for key in (A1, A2):
+        bench.give(key, 60_000, bench.plug_in(key))
+        bench.ledger.suspect(key, 200_000)
+    bench.give(B1, 30_000, bench.plug_in(B1))
+    bench.standing["B"] = AWAY
+    assert bench.values() == {"A/1": 100_000, "A/2": 100_000, "B/1": 30_000}
+    bench.state.station = two_chargers(100_000, fallback_w=5_000)
+    bench.ledger.rebuild(bench.state.station)
+    # 100 kW less the 30 kW and 5 kW that B may draw, were A to obey.
+    assert bench.values() == {"A/1": 32_500, "A/2": 32_500, "B/1": 30_000}
+    bench.standing["B"] = HERE
+    # B has not confirmed a lower limit yet.
+    assert bench.values() == {"A/1": 32_500, "A/2": 32_500, "B/1": 5_000}
+    bench.give(B1, 5_000, bench.state.connectors[B1].session)
+    assert bench.values() == {"A/1": 45_000, "A/2": 45_000, "B/1": 5_000}
+
+
+def test_those_that_may_not_obey_are_told_at_least_their_fallback() -> None:
+    bench = Bench(two_chargers(50_000, fallback_w=12_000))
+    bench.plug_in(A1)
+    bench.ledger.suspect(A1, 200_000)
+    bench.give(B1, 40_000, bench.plug_in(B1))
+    bench.standing["B"] = AWAY
+    assert bench.values() == {"A/1": 12_000, "B/1": 40_000}
+
+
 def test_the_fallback_is_given_whatever_the_vehicle_wants() -> None:
     bench = Bench(two_chargers(fallback_w=50_000))
     bench.plug_in(A1, 20_000)
@@ -285,7 +313,7 @@ def test_raises_that_follow_a_demand_are_spaced() -> None:
     bench.balance(NOW + 200)
     first.readings.clear()
     draws(first, 20_000, 20_000, until=NOW + 210)
-    assert bench.values(NOW + 210) == {"A/1": 24_000, "B/1": 155_000}
+    assert bench.values(NOW + 210) == {"A/1": 45_000, "B/1": 155_000}
     draws(first, 20_000, until=NOW + 231)
     assert bench.values(NOW + 231) == {"A/1": 24_000, "B/1": 176_000}
 
@@ -370,3 +398,11 @@ async def test_in_the_loop_a_vehicle_that_takes_less_leaves_the_rest_to_the_othe
         await site.quiet()
         assert site.limits() == {"A/1": 100_000, "B/1": 100_000}
         assert site.link.peak_w == 200_000
+
+
+def test_the_maximum_of_a_connector_under_test_is_kept_free() -> None:
+    bench = Bench(two_chargers(250_000))
+    bench.plug_in(A1)
+    bench.plug_in(B1)
+    bench.watched = Watched(under_test={A1})
+    assert bench.values()["B/1"] == 50_000

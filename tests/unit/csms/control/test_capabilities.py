@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from csms.control.capabilities import CapabilityBook
 from csms.dispatch.capability import Capability, Proof
 from csms.dispatch.commands import Form, Purpose
+from csms.dispatch.commissioning import Lessons
 from csms.errors import StorageError
 from csms.ports import ModelKey
 from csms.station.model import RateUnit, Told
@@ -115,3 +116,19 @@ async def test_a_store_that_fails_loses_the_lesson_only() -> None:
         ("capability_not_kept", "A", "disk full")
     ]
     assert book.of(A, FAST) == LEARNED
+
+
+def test_what_a_test_has_shown_is_known_of_the_charger_and_of_its_model() -> None:
+    book = CapabilityBook(MemoryStore())
+    book.learned(A, FAST, LEARNED)
+    shown = Lessons(lease=Proof.YES, survives_reboot=Proof.NO)
+    known = book.commissioned(A, FAST, shown)
+    assert known == replace(LEARNED, lease=Proof.YES, survives_reboot=Proof.NO)
+    assert book.of(B, FAST) == known
+    # Another of the model begins with what is known of that.
+    assert book.commissioned(B, FAST, Lessons(lease=Proof.NO)) == replace(known, lease=Proof.NO)
+    assert book.of(A, FAST) == known
+    told = replace(A, capabilities=Told(lease=True))
+    assert book.commissioned(told, FAST, Lessons(lease=Proof.NO)).lease is Proof.YES
+    assert book.commissioned(charger("C"), NAMELESS, shown).answers is Proof.YES
+    assert book.of(charger("D"), NAMELESS) == Capability()

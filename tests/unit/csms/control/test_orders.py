@@ -264,3 +264,20 @@ async def test_the_charger_as_a_whole_is_limited_only_when_it_has_one_connector(
 
 def test_the_book_knows_what_is_configured() -> None:
     assert bench(lease=True).book.capability(bench(lease=True).charger).lease is Proof.YES
+
+
+# ---------------------------------------------------------------- an end that is being tested
+
+
+def test_an_end_under_test_is_told_to_anybody_and_counts_at_what_may_follow() -> None:
+    asked = replace(wish(lease=False), ends_in_s=60.0)
+    order = bench(lease=False).order(asked, contact(None))
+    assert order.command.limit.expires_at == NOW + 60.0
+    assert order.command.after_w == 3_000
+    assert (order.entry.counts_until, order.entry.after_w) == (None, 200_000)
+
+
+def test_a_form_without_an_end_cannot_be_tested_for_one() -> None:
+    one_period = replace(charger("A"), capabilities=Told(periods=1))
+    order = Bench(one_period).order(replace(wish(), ends_in_s=60.0))
+    assert (order.command.limit.expires_at, order.entry.after_w) == (None, 0)

@@ -217,6 +217,23 @@ async def test_without_a_store_no_lease_is_renewed() -> None:
         assert await at.send(order(13, 40_000, lease_s=500.0)) == 0
 
 
+@pytest.mark.parametrize(("high_s", "low_s"), [(300.0, 300.0), (0.0, 450.0), (500.0, 450.0)])
+async def test_without_a_store_a_lower_ends_no_later_than_what_a_restart_would_know(
+    high_s: float, low_s: float
+) -> None:
+    async with desk() as at:
+        high = order(9, 90_000, lease_s=high_s)
+        await at.send(high)
+        at.land(high)
+        at.store.broken = True
+        await at.send(order(10, 40_000, lease_s=450.0))
+        assert at.link.limits[-1].limit.expires_at == START + low_s
+        at.land(order(10, 40_000))
+        (kept,) = (e for e in at.ledger.entries() if e.scope is Scope.SESSION)
+        assert kept.limit == at.link.limits[-1].limit
+        assert kept.counts_until == START + low_s
+
+
 async def test_a_write_that_never_returns_holds_raises_back_and_lets_lowers_go() -> None:
     async with desk() as at:
         high = order(9, 90_000)

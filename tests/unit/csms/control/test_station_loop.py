@@ -179,7 +179,7 @@ async def test_what_is_not_confirmed_keeps_its_place(answer: Answer, state: Entr
         assert site.newest(A1).state is state
         words = [e.text for e in site.events.after(0) if e.kind == f"limit_{state.value}"]
         detail = "" if answer.detail.lower() == answer.outcome.value else f" {answer.detail}"
-        assert set(words) == {f"A/1 100000 W: {answer.outcome.value}{detail}".rstrip()}
+        assert set(words) == {f"A/1 100.0 kW: {answer.outcome.value}{detail}".rstrip()}
         assert not site.loop.settled
 
 

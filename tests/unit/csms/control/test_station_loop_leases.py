@@ -248,7 +248,7 @@ async def test_a_limit_that_was_never_sent_is_taken_back_and_tried_again() -> No
         assert site.counted() == {}
         assert [e for e in site.loop.ledger.entries() if e.session_id] == []
         assert [e.text for e in site.events.after(0) if e.kind == "limit_not_sent"] == [
-            "A/1 60000 W: not sent not connected"
+            "A/1 60.0 kW: not sent not connected"
         ]
         site.link.script = lambda _: YES
         await site.later(0.3)

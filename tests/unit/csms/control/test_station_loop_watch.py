@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from csms.control.status import Condition
 from csms.dispatch.commands import Purpose, Scope, SetLimit
 from csms.dispatch.compliance import Cause, Step
+from csms.dispatch.standing import Condition
 from csms.ports import Answer
 from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey, Station, Told
@@ -62,7 +62,7 @@ async def test_a_connector_that_draws_too_much_counts_at_its_maximum_and_others_
         # Only a limit clearly below what it could draw shows whether it obeys.
         assert site.limits()["A/1"] == 50_000
         assert site.conditions()[0] is Condition.UNCONTROLLED
-        assert told_of(site) == [f"A/1 {Cause.LIMIT}: 90000 W observed; step resend"]
+        assert told_of(site) == [f"A/1 {Cause.LIMIT}: 90.0 kW observed; step resend"]
         # Its own limit is sent again.
         assert [words for words in site.link.wire if words.startswith("A/1")]
 
@@ -145,7 +145,7 @@ async def test_power_without_a_session_counts_and_ends_with_it() -> None:
         await draws(site, {A1: 30_000})
         assert site.loop.watch.of(A1).cause is Cause.NO_SESSION
         assert site.counted() == {"A/1": 100_000, "B/1": 50_000}
-        assert told_of(site) == [f"A/1 {Cause.NO_SESSION}: 30000 W observed; step resend"]
+        assert told_of(site) == [f"A/1 {Cause.NO_SESSION}: 30.0 kW observed; step resend"]
         assert (A1, Scope.DEFAULT) in [(c.connector, c.scope) for c in site.link.limits]
         await draws(site, {A1: 30_000}, 20)
         # There is no session to stop.

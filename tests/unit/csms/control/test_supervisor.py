@@ -342,7 +342,7 @@ async def test_a_change_is_kept_before_it_is_in_force_and_drops_no_session() -> 
         await it.quiet()
         assert it.supervisor.status("SITE").worst_case_w == 80_000
         assert [e.text for e in it.supervisor.events() if e.kind == "station_changed"] == [
-            "grid limit 80000 W"
+            "grid limit 80.0 kW"
         ]
 
 

@@ -36,6 +36,7 @@ class Scene:
         self.state = StationState.of(BOTH)
         self.ledger = Ledger(BOTH, seen=["A", "B"])
         self.watch = Watch(CompliancePolicy(), 10.0)
+        self.tested: set[ConnectorKey] = set()
         for connector in BOTH.connectors():
             self.limit(connector.key, 0, None)
 
@@ -75,7 +76,7 @@ class Scene:
             name: Standing(connected=True, settling=False, capability=self.capability)
             for name in ("A", "B")
         }
-        looked = self.watch.look(self.state, self.ledger, standing, self.now)
+        looked = self.watch.look(self.state, self.ledger, standing, self.now, self.tested)
         return [(str(key), step) for key, step in looked]
 
 
@@ -219,3 +220,40 @@ def test_a_charger_that_forgets_its_limits_always_counts_at_its_maximum(
     assert scene.watch.watched().on_probation == frozenset()
     scene.draws(A1, 120_000, 3)
     assert scene.ledger.worst_case_w(A1) == 120_000
+
+
+# ------------------------------------------------------------------------------ under test
+
+
+def test_a_connector_under_test_counts_at_its_maximum_and_no_step_is_taken() -> None:
+    scene = Scene()
+    scene.start(A1, 40_000)
+    scene.tested = {A1}
+    assert scene.look() == []
+    assert scene.watch.watched().under_test == {A1}
+    assert scene.ledger.worst_case_w(A1) == 100_000
+    assert scene.draws(A1, 120_000, 20) == []
+    assert scene.ledger.worst_case_w(A1) == 120_000
+    scene.tested = set()
+    scene.look()
+    # What it did meanwhile is not forgotten.
+    assert scene.watch.watched().under_test == frozenset()
+    assert scene.watch.of(A1).cause is Cause.LIMIT
+
+
+def test_it_counts_so_as_soon_as_there_is_room_and_from_then_on() -> None:
+    scene = Scene()
+    scene.start(A1, 40_000)
+    scene.ledger.rebuild(replace(BOTH, grid_limit_w=130_000))
+    scene.start(B1, 50_000)
+    scene.tested = {A1}
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 40_000
+    assert scene.ledger.suspected() == set()
+    scene.limit(B1, 30_000, "B/1")
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
+    # A cut of the grid limit takes nothing back.
+    scene.ledger.rebuild(replace(BOTH, grid_limit_w=50_000))
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000

@@ -560,3 +560,20 @@ def test_what_another_version_kept_is_read_as_far_as_it_can_be() -> None:
 )
 def test_what_cannot_be_read_is_left_out(key: str, value: Any) -> None:
     assert parse({key: value, "lease": "yes"}) == Capability(lease=Proof.YES)
+
+
+def test_a_charger_that_took_a_sessions_own_profile_is_not_given_up_on() -> None:
+    """It may not know the transaction yet, and only its own profile can lower a session's own."""
+    known = Capability(session_form=Form(SESSION, AMPERES))
+    tried = [Form(SESSION, AMPERES)]
+    while not (lesson := after_refusal(known, Scope.SESSION, AC, tried[-1])).exhausted:
+        tried.append(lesson.form)
+    assert len(tried) > 1
+    assert {form.purpose for form in tried} == {SESSION}
+    assert lesson.form == tried[0]
+
+
+def test_a_charger_that_says_it_lacks_a_purpose_is_believed_whatever_it_took_before() -> None:
+    known = Capability(session_form=Form(SESSION, AMPERES))
+    lesson = after_refusal(known, Scope.SESSION, AC, Form(SESSION, AMPERES), unsupported=True)
+    assert lesson.form.purpose is DEFAULT

@@ -346,3 +346,14 @@ def test_a_cut_limit_names_the_node_that_binds() -> None:
     assert (values(lowered.send), source_of(lowered)) == ([("A/1", 50_000)], LimitSource.GRID)
     fits = planned(ledger, Wish(A1, Scope.SESSION, Limit(40_000, LimitSource.VEHICLE), "A/1", 7))
     assert (values(fits.send), source_of(fits)) == ([("A/1", 40_000)], LimitSource.VEHICLE)
+
+
+def test_an_end_that_is_being_tested_is_not_put_off() -> None:
+    built = site()
+    ledger = in_force(built)
+    entry = _entry(9, A1, Scope.SESSION, 50_000, str(A1))
+    ledger.send(replace(entry, limit=replace(entry.limit, expires_at=100.0)))
+    ledger.settle(9, EntryState.CONFIRMED, 0.0)
+    asked = wish(A1, 50_000)
+    assert planned(ledger, asked, now=60.0).send == (asked,)
+    assert planned(ledger, replace(asked, ends_in_s=100.0), now=60.0) == Plan()

@@ -176,6 +176,7 @@ REQUESTS: list[tuple[str, Callable[[ChargerLink], Awaitable[Answer]], str, dict[
         "RemoteStopTransaction",
         {"transactionId": 7},
     ),
+    ("reset", lambda link: link.reset("CP1", hard=False), "Reset", {"type": "Soft"}),
     (
         "trigger one",
         lambda link: link.trigger("CP1", "StatusNotification", 1),

@@ -118,7 +118,12 @@ def test_a_charger_comes_and_goes(state: StationState) -> None:
 def test_a_charger_says_who_it_is_when_it_boots(state: StationState) -> None:
     assert apply(state, ChargerBooted("A", 5.0, "Maker", "Model", "001", "1.2"))
     assert state.chargers["A"] == ChargerState(
-        last_seen_at=5.0, vendor="Maker", model="Model", serial="001", firmware="1.2"
+        last_seen_at=5.0,
+        vendor="Maker",
+        model="Model",
+        serial="001",
+        firmware="1.2",
+        booted_at=5.0,
     )
 
 

@@ -105,3 +105,55 @@ def test_a_level_nobody_reaches_is_the_highest_bend() -> None:
 def test_a_share_is_a_plain_value() -> None:
     root = Node("grid", 5, LimitSource.GRID, (plain("A/1", 9),))
     assert allocate(root, 0.0) == {ConnectorKey("A", 1): Share(5, LimitSource.GRID)}
+
+
+# ------------------------------------------------------------------ what is enough
+
+
+def easy(name: str, upper_w: int, enough_w: int, **more: int) -> Leaf:
+    return Leaf(key(name), upper_w, LimitSource.DEMAND, enough_w=enough_w, **more)
+
+
+def values(cap_w: int, *leaves: Leaf) -> list[int]:
+    root = Node("grid", cap_w, LimitSource.GRID, leaves)
+    shares = allocate(root, 0.0)
+    assert violations(root, shares) == []
+    return [share.value_w for share in shares.values()]
+
+
+@pytest.mark.parametrize(
+    ("cap_w", "expected"),
+    [
+        (60, [30, 30]),
+        (100, [40, 60]),
+        (140, [40, 100]),
+        (145, [45, 100]),
+        (150, [50, 100]),
+        (500, [50, 100]),
+    ],
+)
+def test_more_than_enough_is_given_when_all_others_have_what_they_can(
+    cap_w: int, expected: list[int]
+) -> None:
+    assert values(cap_w, easy("A/1", 50, 40), plain("B/1", 100)) == expected
+
+
+def test_what_is_left_over_is_shared_fairly_too() -> None:
+    assert values(100, easy("A/1", 60, 20), easy("B/1", 45, 40)) == [55, 45]
+    assert values(80, easy("A/1", 60, 20), easy("B/1", 45, 40)) == [40, 40]
+
+
+def test_enough_is_cut_to_whole_quanta_and_never_below_floor_or_minimum() -> None:
+    other = plain("B/1", 1000)
+    assert values(200, easy("A/1", 100, 49, quantum_w=10), other) == [40, 160]
+    assert values(200, easy("A/1", 100, 10, floor_w=30), other) == [30, 170]
+    assert values(200, easy("A/1", 100, 10, minimum_w=25), other) == [25, 175]
+    assert values(20, easy("A/1", 100, 10, minimum_w=25), other) == [0, 20]
+    assert values(200, easy("A/1", 20, 20), other) == [20, 180]
+
+
+def test_the_source_says_what_kept_a_vehicle_from_more() -> None:
+    root = Node("grid", 140, LimitSource.GRID, (easy("A/1", 50, 40), plain("B/1", 100)))
+    assert allocate(root, 0.0)[key("A/1")] == Share(40, LimitSource.GRID)
+    wide = Node("grid", 150, LimitSource.GRID, root.children)
+    assert allocate(wide, 0.0)[key("A/1")] == Share(50, LimitSource.DEMAND)

@@ -37,6 +37,29 @@ def test_the_rest_of_an_answer_may_be_wrong() -> None:
     assert answers.result("GetCompositeSchedule", payload).accepted
 
 
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        (None, {}),
+        ({"chargingRateUnit": "W"}, {}),
+        ({"chargingRateUnit": "V", "chargingSchedulePeriod": [{"limit": 1}]}, {}),
+        ({"chargingRateUnit": "W", "chargingSchedulePeriod": ["x", {"startPeriod": 0}]}, {}),
+        (
+            {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"limit": 5}, {"limit": "7.5"}]},
+            {"unit": "W", "limit": 7.5},
+        ),
+        (
+            {"chargingRateUnit": "a", "chargingSchedulePeriod": [{"limit": 6, "numberPhases": 1}]},
+            {"unit": "A", "limit": 6.0, "phases": 1},
+        ),
+    ],
+)
+def test_a_composite_schedule_is_its_highest_limit(schedule: Any, told: dict[str, Any]) -> None:
+    payload = {"status": "Accepted", "chargingSchedule": schedule}
+    answer = answers.result("GetCompositeSchedule", payload)
+    assert answer == Answer(Outcome.ACCEPTED, "Accepted", told)
+
+
 @pytest.mark.parametrize("payload", [{}, None, [], {"status": None}, {"status": ["Accepted"]}])
 def test_an_answer_without_a_status_proves_nothing(payload: Any) -> None:
     answer = answers.result("SetChargingProfile", payload)

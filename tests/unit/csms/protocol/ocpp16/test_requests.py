@@ -66,6 +66,8 @@ PERIOD = f"{SCHEDULE}.chargingSchedulePeriod.0"
             {"connectorId": 1, "idTag": "CSMS01"},
         ),
         ("RemoteStopTransaction", requests.remote_stop_transaction(7), {"transactionId": 7}),
+        ("Reset", requests.reset(hard=True), {"type": "Hard"}),
+        ("Reset", requests.reset(hard=False), {"type": "Soft"}),
         (
             "TriggerMessage",
             requests.trigger_message("MeterValues", 1),
@@ -185,8 +187,8 @@ def test_a_bad_request_is_refused_with_its_field(
 
 
 def test_an_action_that_is_not_sent_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="NotSupported: Reset is not sent"):
-        requests.check("Reset", {"type": "Hard"})
+    with pytest.raises(ProtocolError, match="NotSupported: UnlockConnector is not sent"):
+        requests.check("UnlockConnector", {"connectorId": 1})
 
 
 def test_a_description_is_bounded() -> None:

@@ -61,7 +61,9 @@ def test_coverage_has_a_row_for_every_route() -> None:
     assert rows[0] == routes.CoverageRow(
         "Core", "Authorize", "charge point to central system", served=True
     )
-    unserved = routes.CoverageRow("Core", "Reset", "central system to charge point", served=False)
+    unserved = routes.CoverageRow(
+        "Core", "ClearCache", "central system to charge point", served=False
+    )
     assert unserved in rows
 
 

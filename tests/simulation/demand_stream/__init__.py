@@ -1,0 +1,1 @@
+"""How well demand is estimated, on a stream of simulated vehicles."""
