@@ -153,6 +153,11 @@ class SimulatedCharger:
         return self._booted and self._line is not None
 
     @property
+    def in_reach(self) -> bool:
+        """Whether that line does work."""
+        return self._booted and self._line is not None and self._line.works
+
+    @property
     def starts_offline(self) -> bool:
         """Whether it lets people charge without csms. One that nothing holds then does not."""
         return not self.traits.full_power_without_profile

@@ -274,7 +274,7 @@ class Checker:
         charger = self._chargers[charger_id]
         touched_at = self._touched_at.get(charger_id, -1e9)
         return (
-            charger.online and not charger.traits.hopeless and touched_at < cut.at - TOUCH_LASTS_S
+            charger.in_reach and not charger.traits.hopeless and touched_at < cut.at - TOUCH_LASTS_S
         )
 
     def _all_in_reach(self, cut: Cut) -> bool:
@@ -305,7 +305,7 @@ class Checker:
         if settings.lease_s is not None and now > cut.at + settings.lease_s + settings.skew_s:
             return False
         charger = self._chargers[charger_id]
-        if charger.traits.hopeless or not charger.online:
+        if charger.traits.hopeless or not charger.in_reach:
             return True
         touched_at = self._touched_at.get(charger_id, -1e9)
         if touched_at < cut.at - TOUCH_LASTS_S:
@@ -349,7 +349,7 @@ class Checker:
             self._defies_since.pop(key, None)
             return True
         since = self._defies_since.setdefault(key, now)
-        if charger.liar.lie is not None or not charger.online:
+        if charger.liar.lie is not None or not charger.in_reach:
             self._blind_at[key.charger_id] = now
         known_at = max(
             since,

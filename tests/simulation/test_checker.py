@@ -155,6 +155,18 @@ def test_a_charger_out_of_reach_may_keep_its_limit_but_the_others_make_room() ->
         assert site.rules() == ["physics"]
 
 
+def test_a_charger_on_a_half_open_line_is_out_of_reach() -> None:
+    with bench() as site:
+        _online(site)
+        line = site.chargers["CP2"].line
+        assert line is not None
+        site.draw("CP2", 60_000)
+        line.half_open = True
+        site.checker.limited(40_000)
+        site.after(100, site.checker.look)
+        assert site.rules() == []
+
+
 def test_a_lease_ends_what_a_charger_out_of_reach_may_keep() -> None:
     with bench(settings=replace(WorldSettings(), lease_s=120.0, skew_s=30.0)) as site:
         site.draw("CP2", 90_000)
