@@ -5,7 +5,7 @@ A battery will be one more term of the grid's budget.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from csms.balancing.allocation import Leaf, Node
@@ -79,6 +79,39 @@ def tree(
         children.extend(_charger_nodes(chargers, leaves, by_charger))
     cap_w = grid_budget(station, reserved).available_w
     return Node(station.station_id, cap_w, LimitSource.GRID, tuple(children))
+
+
+def left_for_suspects(
+    station: Station, reserved: Mapping[ConnectorKey, int], suspects: Collection[ConnectorKey]
+) -> dict[ConnectorKey, tuple[int, LimitSource]]:
+    """What there is for connectors that may not obey, where more is reserved than there is.
+
+    A charger obeys as a whole or not at all. Each is left what nobody else, obeying or not, may
+    draw, in equal parts for its suspects, in watts; and the node that is short. `reserved` as for
+    `tree`, the suspects included. Connectors below no node that is short are left out.
+    """
+    by_charger = _by_charger(reserved)
+    seen_w = {c.charger_id: _seen_above(c, by_charger) for c in station.chargers}
+    lacks: list[tuple[int, LimitSource, set[str]]] = []
+    for feeder in station.feeders:
+        below = {c.charger_id for c in station.chargers if c.feeder_id == feeder.feeder_id}
+        over_w = sum(seen_w[charger_id] for charger_id in below) - feeder.limit_w
+        lacks.append((over_w, LimitSource.FEEDER, below))
+    lacks.append((sum(seen_w.values()) - station.available_w, LimitSource.GRID, set(seen_w)))
+    found: dict[ConnectorKey, tuple[int, LimitSource]] = {}
+    for charger in station.chargers:
+        mine = [c.key for c in charger.connectors if c.key in suspects]
+        rest_w = by_charger.get(charger.charger_id, 0) - sum(reserved[key] for key in mine)
+        own_w = seen_w[charger.charger_id] - min(charger.max_power_w, rest_w)
+        lefts = [
+            (max(0, own_w - over_w), source)
+            for over_w, source, below in lacks
+            if over_w > 0 and charger.charger_id in below
+        ]
+        if lefts and mine:
+            left_w, source = min(lefts)
+            found |= dict.fromkeys(mine, (left_w // len(mine), source))
+    return found
 
 
 def _charger_nodes(

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from csms.balancing.allocation import Allocator, Leaf, Share
-from csms.balancing.budget import tree
+from csms.balancing.budget import left_for_suspects, tree
 from csms.balancing.demand import Demand, DemandPolicy, next_demand
 from csms.balancing.quantize import quantum_w
 from csms.dispatch.capability import Capability, unit_of
+from csms.dispatch.commands import Scope
 from csms.dispatch.goals import Goal, next_goals
 from csms.dispatch.ledger import Ledger
 from csms.dispatch.policy import DispatchPolicy
@@ -75,7 +76,7 @@ class Balancer:
         state: StationState,
         ledger: Ledger,
         standing: Mapping[str, Standing],
-        held: Callable[[ConnectorKey], bool],
+        held: Callable[[ConnectorKey, Scope], bool],
         watched: Watched,
         now: float,
     ) -> Mapping[ConnectorKey, Goal]:
@@ -96,7 +97,7 @@ class Balancer:
         if paused:
             self._keep_paused(state, ledger, picture, watched, shares, now)
             shares = self._shares(station, picture, now)
-        shares |= self._told_all_the_same(ledger, standing, watched, picture, shares, station, now)
+        shares |= self._told_all_the_same(ledger, standing, watched, picture, shares, station)
         inputs = (
             station,
             tuple(picture.leaves),
@@ -122,35 +123,32 @@ class Balancer:
         picture: _Picture,
         shares: Mapping[ConnectorKey, Share],
         station: Station,
-        now: float,
     ) -> dict[ConnectorKey, Share]:
         """What those are told on whose obedience nothing is built, because they may obey.
 
-        They count in full, so no limit given to them can take power from the others. But when that
-        is more than there is, their limits too must fit beside what the others may draw: after a
-        cut, say. The idle ones are told their fallback.
+        They count in full, so no limit given to them takes power from the others. But where that is
+        more than there is (after a cut, say), they are told no more than what is left beside all
+        that the others may draw.
         """
-        leaves: dict[ConnectorKey, Leaf] = {}
         reserved = dict(picture.reserved)
-        for connector in station.connectors():
-            key, stands = connector.key, standing[connector.key.charger_id]
-            if key in picture.leaves:
-                reserved[key] = max(ledger.worst_case_w(key), shares[key].value_w)
-            elif not stands.connected or key in watched.under_test:
+        for key in picture.leaves:
+            reserved[key] = max(ledger.worst_case_w(key), shares[key].value_w)
+        reachable = {
+            key: connector
+            for connector in station.connectors()
+            if (key := connector.key) in picture.stuck
+            and key not in watched.under_test
+            and standing[key.charger_id].connected
+        }
+        told: dict[ConnectorKey, Share] = {}
+        for key, (left_w, source) in left_for_suspects(station, reserved, reachable).items():
+            connector, share_w = reachable[key], shares[key].value_w
+            if left_w >= share_w:
                 continue
-            elif key in picture.stuck:
-                del reserved[key]
-                leaves[key] = Leaf(
-                    key,
-                    upper_w=shares[key].value_w,
-                    upper_source=shares[key].source,
-                    floor_w=min(connector.fallback_w, shares[key].value_w),
-                    weight=connector.weight,
-                    quantum_w=self._quantum_w(connector, stands.capability),
-                )
-            elif ledger.uncontrolled(key):
-                reserved[key] = connector.fallback_w
-        return self._allocator(tree(station, leaves, reserved), now) if leaves else {}
+            quantum_w = self._quantum_w(connector, standing[key.charger_id].capability)
+            worth_w = left_w - left_w % quantum_w if left_w >= connector.minimum_w else 0
+            told[key] = Share(max(min(connector.fallback_w, share_w), worth_w), source)
+        return told
 
     @staticmethod
     def _quantum_w(connector: Connector, capability: Capability) -> int:
@@ -201,7 +199,7 @@ class Balancer:
         state: StationState,
         ledger: Ledger,
         standing: Mapping[str, Standing],
-        held: Callable[[ConnectorKey], bool],
+        held: Callable[[ConnectorKey, Scope], bool],
         watched: Watched,
         station: Station,
     ) -> _Picture:
@@ -215,7 +213,9 @@ class Balancer:
                 picture.declared.append((session.session_id, session.vehicle_max_w))
             tested = key in watched.under_test
             trusted = not tested and (not doubtful or stands.settling)
-            if session is not None and stands.connected and not held(key) and trusted:
+            # What limits a session of such a charger is sent as its fallback is.
+            scope = Scope.DEFAULT if stands.capability.shares_slot else Scope.SESSION
+            if session is not None and stands.connected and not held(key, scope) and trusted:
                 picture.leaves[key] = self._leaf(connector, session, stands.capability)
                 continue
             if tested:

@@ -467,7 +467,7 @@ class StationLoop:
             else:
                 self._doubtful_since.pop(charger.charger_id, None)
 
-    def _held(self, key: ConnectorKey, scope: Scope = Scope.SESSION) -> bool:
+    def _held(self, key: ConnectorKey, scope: Scope) -> bool:
         return self._retries.held((key, scope), self._clock.now())
 
     def _find(self, key: ConnectorKey) -> tuple[Charger, Connector]:

@@ -53,7 +53,7 @@ class Cut:
     """The last time the station was given less. `before_w`: what it had.
 
     `fits_since`: from when on no more could be drawn. The cut is not over at once then: a limit
-    that was on its way may still raise something.
+    that was on its way may still raise something, and so may chargers that nobody reaches.
     """
 
     at: float
@@ -247,7 +247,8 @@ class Checker:
             return
         if cut.fits_since is None:
             cut.fits_since = now
-        if now - cut.at > TOUCH_LASTS_S:
+        away = any(self._out_of_reach(charger_id, cut, now) for charger_id in self._chargers)
+        if now - cut.at > TOUCH_LASTS_S and not away:
             cut.over = True
             self._count_cut(cut, cut.fits_since)
 

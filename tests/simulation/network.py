@@ -236,6 +236,7 @@ class Network:
             self.chance.injected["dial refused"] += 1
             return None
         self._lines[charger.charger_id] = line
+        self._touched(charger.charger_id, "dialled")
         return line
 
     def line_of(self, charger_id: str) -> Line | None:

