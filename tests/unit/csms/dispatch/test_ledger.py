@@ -237,3 +237,20 @@ def test_suspected_connectors_are_known_by_name() -> None:
     assert ledger.suspected() == {TWO}
     ledger.suspect(TWO, None)
     assert ledger.suspected() == set()
+
+
+def test_fear_for_several_connectors_is_bounded_by_their_charger() -> None:
+    ledger = controlled()
+    ledger.suspect(ONE, 200_000)
+    ledger.suspect(TWO, 200_000)
+    assert ledger.charger_w("CP001") == 200_000
+    assert ledger.overdrawn() == {}
+
+
+def test_what_was_seen_above_a_connectors_maximum_is_true_whatever_the_nameplate_says() -> None:
+    ledger = controlled()
+    ledger.suspect(ONE, 250_000)
+    ledger.suspect(TWO, 200_000)
+    assert ledger.most_w() == {"CP001": 250_000}
+    assert ledger.charger_w("CP001") == 250_000
+    assert ledger.overdrawn() == {"charger CP001": 50_000}
