@@ -95,7 +95,8 @@ class Ledger:
     """The limits of one station that may be in force.
 
     `entries` are those that counted when the ledger was last kept; `seen` the chargers that have
-    ever been connected.
+    ever been connected. Whoever waited for the answer to one of `entries` is gone, so none that was
+    sent will be settled: it was not answered.
     """
 
     def __init__(
@@ -110,7 +111,9 @@ class Ledger:
         self.rebuild(station)
         for entry in sorted(entries, key=lambda e: e.token):
             if entry.connector in self._entries and entry.state is not EntryState.SUPERSEDED:
-                self._entries[entry.connector].append(entry)
+                sent = entry.state is EntryState.SENT
+                kept = replace(entry, state=EntryState.UNANSWERED) if sent else entry
+                self._entries[entry.connector].append(kept)
         self._changed()
 
     def rebuild(self, station: Station, seen: Collection[str] = ()) -> list[Entry]:

@@ -195,6 +195,18 @@ def test_a_kept_ledger_is_as_before() -> None:
     assert newest.token == 4
 
 
+def test_nobody_waits_any_more_for_the_answer_to_a_kept_limit() -> None:
+    before = controlled()
+    before.send(entry(3, 100_000))
+    after = Ledger(before.station, before.entries(), seen=["CP001"])
+    assert after.worst_case_w(ONE) == 100_000
+    newest = after.newest(ONE, Scope.SESSION, "s1")
+    assert newest is not None
+    assert newest.state is EntryState.UNANSWERED
+    assert [e.token for e in after.end_session(ONE, "s1")] == [3]
+    assert after.worst_case_w(ONE) == 0
+
+
 def test_a_changed_station_keeps_what_stays_and_supersedes_what_goes() -> None:
     ledger = Ledger(station(charger(), charger("CP002")))
     ledger.send(fallback(1))
