@@ -12,6 +12,8 @@ from csms.balancing.allocation import Leaf, Node
 from csms.station.model import Charger, Connector, ConnectorKey, LimitSource, Station
 
 NO_PART = "connectors that take no part"
+AS_CONFIGURED: Mapping[str, int] = {}
+"""No charger has drawn more than its configured maximum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +42,38 @@ class Budget:
         return max(0, self.limit_w - sum(reduction.watts for reduction in self.reductions))
 
 
-def grid_budget(station: Station, reserved: Mapping[ConnectorKey, int]) -> Budget:
-    """The grid connection's budget. `reserved` as for `tree`."""
-    by_charger = _by_charger(reserved)
-    reserved_w = sum(_seen_above(charger, by_charger) for charger in station.chargers)
+def grid_budget(
+    station: Station,
+    reserved: Mapping[ConnectorKey, int],
+    most_w: Mapping[str, int] = AS_CONFIGURED,
+) -> Budget:
+    """The grid connection's budget. `reserved` and `most_w` as for `tree`."""
+    seen_w = _seen_above(station, _by_charger(reserved), most_w)
     return Budget(
         station.grid_limit_w,
         (
             Reduction("static load", station.static_load_w),
             Reduction("reserve", station.reserve_w),
-            Reduction(NO_PART, reserved_w),
+            Reduction(NO_PART, sum(seen_w.values())),
         ),
     )
 
 
 def tree(
-    station: Station, leaves: Mapping[ConnectorKey, Leaf], reserved: Mapping[ConnectorKey, int]
+    station: Station,
+    leaves: Mapping[ConnectorKey, Leaf],
+    reserved: Mapping[ConnectorKey, int],
+    most_w: Mapping[str, int] = AS_CONFIGURED,
 ) -> Node:
     """The station as a capped tree: grid, feeders where there are any, chargers, connectors.
 
     `leaves` are the connectors that take part, each cut to what its hardware can give. `reserved`
-    is what others may draw all the same, in watts: it comes off every cap above them. A charger's
-    hardware holds, so all it has reserved counts at most its `max_power_w` above it.
+    is what others may draw all the same, in watts: it comes off every cap above them. All that a
+    charger has reserved counts above it at most at `most_w`, the most its hardware lets through, in
+    watts; one that is not named there at its `max_power_w`.
     """
     by_charger = _by_charger(reserved)
+    seen_w = _seen_above(station, by_charger, most_w)
     by_feeder: dict[str | None, list[Charger]] = {}
     for charger in station.chargers:
         by_feeder.setdefault(charger.feeder_id, []).append(charger)
@@ -72,26 +82,30 @@ def tree(
         chargers = by_feeder.pop(feeder.feeder_id, [])
         nodes = _charger_nodes(chargers, leaves, by_charger)
         if nodes:
-            reserved_w = sum(_seen_above(charger, by_charger) for charger in chargers)
+            reserved_w = sum(seen_w[charger.charger_id] for charger in chargers)
             cap_w = Budget(feeder.limit_w, (Reduction(NO_PART, reserved_w),)).available_w
             children.append(Node(feeder.feeder_id, cap_w, LimitSource.FEEDER, nodes))
     for chargers in by_feeder.values():
         children.extend(_charger_nodes(chargers, leaves, by_charger))
-    cap_w = grid_budget(station, reserved).available_w
+    cap_w = grid_budget(station, reserved, most_w).available_w
     return Node(station.station_id, cap_w, LimitSource.GRID, tuple(children))
 
 
 def left_for_suspects(
-    station: Station, reserved: Mapping[ConnectorKey, int], suspects: Collection[ConnectorKey]
+    station: Station,
+    reserved: Mapping[ConnectorKey, int],
+    suspects: Collection[ConnectorKey],
+    most_w: Mapping[str, int] = AS_CONFIGURED,
 ) -> dict[ConnectorKey, tuple[int, LimitSource]]:
     """What there is for connectors that may not obey, where more is reserved than there is.
 
     A charger obeys as a whole or not at all. Each is left what nobody else, obeying or not, may
-    draw, in equal parts for its suspects, in watts; and the node that is short. `reserved` as for
-    `tree`, the suspects included. Connectors below no node that is short are left out.
+    draw, in equal parts for its suspects, in watts; and the node that is short. Several suspects of
+    one charger share at most its `max_power_w`. `reserved` and `most_w` as for `tree`, the suspects
+    included. Connectors below no node that is short are left out.
     """
     by_charger = _by_charger(reserved)
-    seen_w = {c.charger_id: _seen_above(c, by_charger) for c in station.chargers}
+    seen_w = _seen_above(station, by_charger, most_w)
     lacks: list[tuple[int, LimitSource, set[str]]] = []
     for feeder in station.feeders:
         below = {c.charger_id for c in station.chargers if c.feeder_id == feeder.feeder_id}
@@ -102,12 +116,14 @@ def left_for_suspects(
     for charger in station.chargers:
         mine = [c.key for c in charger.connectors if c.key in suspects]
         rest_w = by_charger.get(charger.charger_id, 0) - sum(reserved[key] for key in mine)
-        own_w = seen_w[charger.charger_id] - min(charger.max_power_w, rest_w)
+        own_w = seen_w[charger.charger_id] - min(_most_w(charger, most_w), rest_w)
         lefts = [
             (max(0, own_w - over_w), source)
             for over_w, source, below in lacks
             if over_w > 0 and charger.charger_id in below
         ]
+        if len(mine) > 1 and sum(reserved[key] for key in mine) > charger.max_power_w:
+            lefts.append((charger.max_power_w, LimitSource.CHARGER))
         if lefts and mine:
             left_w, source = min(lefts)
             found |= dict.fromkeys(mine, (left_w // len(mine), source))
@@ -154,6 +170,15 @@ def _by_charger(reserved: Mapping[ConnectorKey, int]) -> dict[str, int]:
     return found
 
 
-def _seen_above(charger: Charger, by_charger: Mapping[str, int]) -> int:
-    """What is reserved on a charger, as its parents see it."""
-    return min(charger.max_power_w, by_charger.get(charger.charger_id, 0))
+def _most_w(charger: Charger, most_w: Mapping[str, int]) -> int:
+    return most_w.get(charger.charger_id, charger.max_power_w)
+
+
+def _seen_above(
+    station: Station, by_charger: Mapping[str, int], most_w: Mapping[str, int]
+) -> dict[str, int]:
+    """What is reserved on each charger, as its parents see it."""
+    return {
+        c.charger_id: min(_most_w(c, most_w), by_charger.get(c.charger_id, 0))
+        for c in station.chargers
+    }

@@ -53,6 +53,7 @@ class _Picture:
     reserved: dict[ConnectorKey, int] = field(default_factory=dict)
     stuck: dict[ConnectorKey, Share] = field(default_factory=dict)
     declared: list[tuple[str, int | None]] = field(default_factory=list)
+    most_w: dict[str, int] = field(default_factory=dict)
 
 
 class Balancer:
@@ -112,7 +113,7 @@ class Balancer:
         return self.goals
 
     def _shares(self, station: Station, picture: _Picture, now: float) -> dict[ConnectorKey, Share]:
-        root = tree(station, picture.leaves, picture.reserved)
+        root = tree(station, picture.leaves, picture.reserved, picture.most_w)
         return {**picture.stuck, **self._allocator(root, now)}
 
     def _told_all_the_same(
@@ -141,7 +142,8 @@ class Balancer:
             and standing[key.charger_id].connected
         }
         told: dict[ConnectorKey, Share] = {}
-        for key, (left_w, source) in left_for_suspects(station, reserved, reachable).items():
+        left = left_for_suspects(station, reserved, reachable, picture.most_w)
+        for key, (left_w, source) in left.items():
             connector, share_w = reachable[key], shares[key].value_w
             if left_w >= share_w:
                 continue
@@ -203,7 +205,7 @@ class Balancer:
         watched: Watched,
         station: Station,
     ) -> _Picture:
-        picture = _Picture()
+        picture = _Picture(most_w=ledger.most_w())
         for connector in state.station.connectors():
             key = connector.key
             session = state.connectors[key].session

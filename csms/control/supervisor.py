@@ -195,6 +195,8 @@ class Supervisor:
         await self._grid.restore(state)
         entries = await self._store.load(station.station_id)
         ledger = Ledger(station, entries, self.recorder.records)
+        unanswered = [e for e in ledger.entries() if e not in entries]
+        self._store.write_later(station.station_id, unanswered)
         sessions = {s.session_id for s in state.sessions()}
         for entry in list(ledger.entries()):
             if entry.session_id is not None and entry.session_id not in sessions:

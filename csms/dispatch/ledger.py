@@ -95,7 +95,8 @@ class Ledger:
     """The limits of one station that may be in force.
 
     `entries` are those that counted when the ledger was last kept; `seen` the chargers that have
-    ever been connected.
+    ever been connected. Whoever waited for the answer to one of `entries` is gone, so none that was
+    sent will be settled: it was not answered.
     """
 
     def __init__(
@@ -110,7 +111,9 @@ class Ledger:
         self.rebuild(station)
         for entry in sorted(entries, key=lambda e: e.token):
             if entry.connector in self._entries and entry.state is not EntryState.SUPERSEDED:
-                self._entries[entry.connector].append(entry)
+                sent = entry.state is EntryState.SENT
+                kept = replace(entry, state=EntryState.UNANSWERED) if sent else entry
+                self._entries[entry.connector].append(kept)
         self._changed()
 
     def rebuild(self, station: Station, seen: Collection[str] = ()) -> list[Entry]:
@@ -144,7 +147,7 @@ class Ledger:
     def permitted_w(self, key: ConnectorKey) -> int:
         """The same, as far as the connector does what it is told."""
         connector = self._connectors[key]
-        given_w = self._given_w(key)
+        given_w = self.given_w(key)
         if self.confirmed(key):
             return given_w
         seen = key.charger_id in self._seen
@@ -216,16 +219,23 @@ class Ledger:
         counted_w = self._charger_memo_w.get(charger_id)
         if counted_w is None:
             total_w = sum(self.worst_case_w(c.key) for c in charger.connectors)
-            counted_w = min(self._charger_cap_w(charger), total_w)
+            counted_w = min(self._most_w(charger), total_w)
             self._charger_memo_w[charger_id] = counted_w
         return counted_w
 
-    def _charger_cap_w(self, charger: Charger) -> int:
-        given_w = sum(self._given_w(c.key) for c in charger.connectors)
-        suspected_w = sum(self._suspected_w.get(c.key, 0) for c in charger.connectors)
-        return max(charger.max_power_w, given_w, suspected_w)
+    def most_w(self) -> dict[str, int]:
+        """The most that each charger counts for, in watts, whatever its connectors may draw."""
+        return {c.charger_id: self._most_w(c) for c in self.station.chargers}
 
-    def _given_w(self, key: ConnectorKey) -> int:
+    def _most_w(self, charger: Charger) -> int:
+        # Fear stops at what a connector can give; only what was seen is above that.
+        suspected_w = ((c, self._suspected_w.get(c.key, 0)) for c in charger.connectors)
+        seen_w = sum(watts for c, watts in suspected_w if watts > c.max_power_w)
+        given_w = sum(self.given_w(c.key) for c in charger.connectors)
+        return max(charger.max_power_w, given_w, seen_w)
+
+    def given_w(self, key: ConnectorKey) -> int:
+        """The most that any limit given to this connector, and maybe in force, lets through."""
         return self._known(key)[0]
 
     def total_w(self) -> int:

@@ -44,7 +44,10 @@ class _Room:
     def __init__(self, ledger: Ledger) -> None:
         station = ledger.station
         self._charger_w = {
-            c.charger_id: c.max_power_w - sum(ledger.worst_case_w(k.key) for k in c.connectors)
+            c.charger_id: c.max_power_w - ledger.charger_w(c.charger_id) for c in station.chargers
+        }
+        self._ungiven_w = {
+            c.charger_id: c.max_power_w - sum(ledger.given_w(k.key) for k in c.connectors)
             for c in station.chargers
         }
         self._feeder_of = {c.charger_id: c.feeder_id for c in station.chargers}
@@ -72,6 +75,15 @@ class _Room:
         if feeder is not None:
             rooms.append((self._feeder_w[feeder], LimitSource.FEEDER))
         return min(rooms, key=lambda room: room[0])
+
+    def give(self, key: ConnectorKey, wanted_w: int) -> int:
+        """How many of these watts its charger may be permitted beside all it was given before.
+
+        What counts there may be more: its hardware holds, but what is permitted must fit as well.
+        """
+        given_w = min(wanted_w, max(0, self._ungiven_w[key.charger_id]))
+        self._ungiven_w[key.charger_id] -= given_w
+        return given_w
 
     def take(self, key: ConnectorKey, watts: int) -> None:
         feeder = self._feeder_of[key.charger_id]
@@ -119,7 +131,10 @@ def plan(
             higher.append(wish)
         else:
             above_w, source = room.above(wish.connector)
-            lower = _lowest(ledger, wish, source, now) if above_w < 0 else wish
+            if above_w < 0:
+                lower = _lowest(ledger, wish, source, now)
+            else:
+                lower = _within_charger(ledger, room, wish, now)
             # Cut down to what is confirmed already, it would be sent again and again.
             (lowers if _unsettled(ledger, lower, policy, now) else waiting).append(lower)
     outstanding = lowers_outstanding or any(_lowers(ledger, wish) for wish in lowers)
@@ -160,6 +175,17 @@ def _lowers(ledger: Ledger, wish: Wish) -> bool:
 def _lowest(ledger: Ledger, wish: Wish, source: LimitSource, now: float) -> Wish:
     least_w = ledger.least_w(wish.connector, wish.session_id, now)
     return wish if wish.limit.value_w <= least_w else _cut(wish, least_w, source)
+
+
+def _within_charger(ledger: Ledger, room: _Room, wish: Wish, now: float) -> Wish:
+    given_w = ledger.given_w(wish.connector)
+    if wish.limit.value_w <= given_w:
+        return wish
+    most_w = given_w + room.give(wish.connector, wish.limit.value_w - given_w)
+    if wish.limit.value_w <= most_w:
+        return wish
+    least_w = ledger.least_w(wish.connector, wish.session_id, now)
+    return _cut(wish, min(wish.limit.value_w, max(most_w, least_w)), LimitSource.CHARGER)
 
 
 def _cut(wish: Wish, value_w: int, source: LimitSource) -> Wish:

@@ -155,8 +155,8 @@ def _feeder_not_checked() -> Sequence[Patch]:
         original(room, ledger)
         room._feeder_of = dict.fromkeys(room._feeder_of)
 
-    def flat(station: Station, leaves: Any, reserved: Any) -> Any:
-        return tree(bare(station), leaves, reserved)
+    def flat(station: Station, *rest: Any) -> Any:
+        return tree(bare(station), *rest)
 
     def seen(ledger: Ledger) -> dict[str, int]:
         return {node: w for node, w in overdrawn(ledger).items() if not node.startswith("feeder")}

@@ -105,6 +105,16 @@ def test_above_a_charger_its_reserved_watts_count_at_most_its_maximum() -> None:
     assert caps(root) == {"S": 700, "F": 400, "A": 0, "B": 9}
 
 
+def test_a_charger_that_draws_more_than_its_maximum_counts_at_what_is_known_of_it() -> None:
+    site = Station(
+        "S", 1000, (charger("A", 300, feeder="F"), charger("B", 9)), feeders=(Feeder("F", 700),)
+    )
+    reserved = {key("A/1"): 400, key("B/2"): 20}
+    root = tree(site, leaves(B1=1) | leaves(A2=1), reserved, {"A": 450})
+    assert caps(root) == {"S": 591, "F": 300, "A": 0, "B": 0}
+    assert grid_budget(site, reserved, {"A": 350}).available_w == 641
+
+
 def test_what_a_removed_connector_may_still_draw_counts() -> None:
     site = Station("S", 1000, (charger("A", 300),))
     root = tree(site, leaves(A1=1), {key("A/9"): 20})
@@ -189,6 +199,23 @@ def test_the_suspects_of_one_charger_share_what_is_left_for_it() -> None:
     }
     # One of the two obeys for sure, and may draw 20 W.
     assert left({"A/1": 80, "A/2": 20, "C/1": 50}, "A/1") == {"A/1": (30, LimitSource.GRID)}
+
+
+def test_suspects_of_one_charger_share_its_maximum() -> None:
+    assert left({"A/1": 80, "A/2": 80}, "A/1", "A/2") == {
+        "A/1": (40, LimitSource.CHARGER),
+        "A/2": (40, LimitSource.CHARGER),
+    }
+    assert left({"A/1": 80, "A/2": 80}, "A/1") == {}
+
+
+def test_what_a_suspect_draws_above_its_maximum_is_taken_from_other_suspects() -> None:
+    suspects = [key("A/1"), key("C/1")]
+    reserved = {key("A/1"): 90, key("C/1"): 30}
+    assert left_for_suspects(THREE, reserved, suspects, {"A": 90}) == {
+        key("A/1"): (70, LimitSource.GRID),
+        key("C/1"): (10, LimitSource.GRID),
+    }
 
 
 def test_what_is_left_is_never_negative() -> None:

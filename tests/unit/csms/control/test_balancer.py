@@ -31,6 +31,7 @@ from tests.unit.csms.control.fakes import rig
 
 A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
 B1, B2 = ConnectorKey("B", 1), ConnectorKey("B", 2)
+C1 = ConnectorKey("C", 1)
 WATTS = Capability(unit=RateUnit.WATTS)
 HERE = Standing(connected=True, settling=False, capability=WATTS)
 SETTLING = replace(HERE, settling=True)
@@ -219,6 +220,17 @@ def test_a_share_that_only_reports_what_is_reserved_is_never_above_what_there_is
     assert bench.values() == {"A/1": 50_000, "B/1": 0}
 
 
+def test_what_was_seen_above_a_nameplate_is_taken_from_the_others() -> None:
+    chargers = (charger(name, max_power_w=100_000, connectors=1) for name in ("A", "B", "C"))
+    bench = Bench(station(*chargers, grid_limit_w=200_000))
+    for key in (A1, B1, C1):
+        bench.plug_in(key)
+    bench.ledger.suspect(A1, 150_000)
+    values = bench.values()
+    assert (values["B/1"], values["C/1"]) == (25_000, 25_000)
+    assert bench.ledger.charger_w("A") == 150_000
+
+
 def test_after_a_cut_those_that_may_not_obey_are_told_what_fits_beside_the_others() -> None:
     bench = Bench(two_chargers(400_000, fallback_w=5_000))
     for key in (A1, A2):
@@ -226,7 +238,7 @@ def test_after_a_cut_those_that_may_not_obey_are_told_what_fits_beside_the_other
         bench.ledger.suspect(key, 200_000)
     bench.give(B1, 30_000, bench.plug_in(B1))
     bench.standing["B"] = AWAY
-    assert bench.values() == {"A/1": 200_000, "A/2": 200_000, "B/1": 30_000}
+    assert bench.values() == {"A/1": 100_000, "A/2": 100_000, "B/1": 30_000}
     bench.state.station = two_chargers(100_000, fallback_w=5_000)
     bench.ledger.rebuild(bench.state.station)
     # 100 kW less the 30 kW and 5 kW that B may draw, were A to obey.

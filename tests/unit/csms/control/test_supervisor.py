@@ -19,7 +19,7 @@ from csms.errors import (
 )
 from csms.ports import Gate, LateAnswers, Losses, StopReport, StoredSession, TokenStatus
 from csms.station.document import dump_station
-from csms.station.facts import MeterSample
+from csms.station.facts import MeterSample, SessionEnded
 from csms.station.model import (
     Charger,
     Connector,
@@ -150,6 +150,20 @@ async def test_a_restart_finds_sessions_chargers_and_limits_as_they_were() -> No
         assert it.link.last(A1).transaction_id == 41
         assert min(c.token for c in it.link.limits) == 10
         assert it.allocated() == {"A/1": 150_000}
+
+
+async def test_a_limit_whose_answer_nobody_waits_for_any_more_ends_with_its_session() -> None:
+    store = FaultyStore()
+    await store.save_charger(seen_before("A"))
+    await store.start(stored("s1", 41, A1))
+    sent = replace(entry(8, A1, 120_000, "s1"), state=EntryState.SENT)
+    await store.write("SITE", [entry(7, A1, 0), sent])
+    async with site(two_chargers(), store=store) as it:
+        assert it.loop().ledger.worst_case_w(A1) == 120_000
+        assert {e.token: e.state for e in await store.load("SITE")}[8] is EntryState.UNANSWERED
+        it.loop().post(SessionEnded(it.clock.now(), "s1", A1))
+        await it.loop().caught_up()
+        assert it.loop().ledger.worst_case_w(A1) == 0
 
 
 async def test_a_charger_remembered_counts_at_its_maximum_until_it_confirms_a_fallback() -> None:

@@ -195,6 +195,18 @@ def test_a_kept_ledger_is_as_before() -> None:
     assert newest.token == 4
 
 
+def test_nobody_waits_any_more_for_the_answer_to_a_kept_limit() -> None:
+    before = controlled()
+    before.send(entry(3, 100_000))
+    after = Ledger(before.station, before.entries(), seen=["CP001"])
+    assert after.worst_case_w(ONE) == 100_000
+    newest = after.newest(ONE, Scope.SESSION, "s1")
+    assert newest is not None
+    assert newest.state is EntryState.UNANSWERED
+    assert [e.token for e in after.end_session(ONE, "s1")] == [3]
+    assert after.worst_case_w(ONE) == 0
+
+
 def test_a_changed_station_keeps_what_stays_and_supersedes_what_goes() -> None:
     ledger = Ledger(station(charger(), charger("CP002")))
     ledger.send(fallback(1))
@@ -237,3 +249,20 @@ def test_suspected_connectors_are_known_by_name() -> None:
     assert ledger.suspected() == {TWO}
     ledger.suspect(TWO, None)
     assert ledger.suspected() == set()
+
+
+def test_fear_for_several_connectors_is_bounded_by_their_charger() -> None:
+    ledger = controlled()
+    ledger.suspect(ONE, 200_000)
+    ledger.suspect(TWO, 200_000)
+    assert ledger.charger_w("CP001") == 200_000
+    assert ledger.overdrawn() == {}
+
+
+def test_what_was_seen_above_a_connectors_maximum_is_true_whatever_the_nameplate_says() -> None:
+    ledger = controlled()
+    ledger.suspect(ONE, 250_000)
+    ledger.suspect(TWO, 200_000)
+    assert ledger.most_w() == {"CP001": 250_000}
+    assert ledger.charger_w("CP001") == 250_000
+    assert ledger.overdrawn() == {"charger CP001": 50_000}

@@ -357,3 +357,35 @@ def test_an_end_that_is_being_tested_is_not_put_off() -> None:
     asked = wish(A1, 50_000)
     assert planned(ledger, asked, now=60.0).send == (asked,)
     assert planned(ledger, replace(asked, ends_in_s=100.0), now=60.0) == Plan()
+
+
+# ------------------------------------------------------------------------------- a charger's node
+
+
+def feared() -> Ledger:
+    """Charger A of 200 kW, both of whose connectors may go to 200 kW at any moment."""
+    ledger = in_force(site(grid_limit_w=400_000))
+    for key in (A1, A2):
+        ledger.suspect(key, 200_000)
+    return ledger
+
+
+def test_fear_for_both_connectors_of_a_charger_leaves_room_for_limits() -> None:
+    plan = planned(feared(), wish(A1, 200_000), wish(B1, 200_000))
+    assert values(plan.send) == [("A/1", 200_000), ("B/1", 200_000)]
+
+
+def test_what_a_charger_is_permitted_in_all_stays_within_its_maximum() -> None:
+    plan = planned(feared(), wish(A1, 150_000), wish(A2, 150_000))
+    assert values(plan.send) == [("A/1", 150_000), ("A/2", 50_000)]
+
+
+def test_a_fallback_is_not_cut_for_what_another_connector_has_been_given() -> None:
+    built = station(charger("A", fallback_w=5_000))
+    ledger = Ledger(built, seen=["A"])
+    ledger.send(_entry(1, A1, Scope.DEFAULT, 5_000, None))
+    ledger.settle(1, EntryState.CONFIRMED, 0.0)
+    ledger.send(_entry(2, A1, Scope.SESSION, 200_000, str(A1)))
+    ledger.settle(2, EntryState.CONFIRMED, 0.0)
+    plan = planned(ledger, fallback_wish(A2, 5_000))
+    assert values(plan.send) == [("A/2", 5_000)]
