@@ -294,10 +294,10 @@ class StationLoop:
         contact = self.contacts.get(charger_id)
         if contact is None or charger_time is None:
             return
-        kept_time = contact.keeps_time(self._policy.clock_skew_s)
         contact.said_time(charger_time, now)
-        if kept_time and not contact.keeps_time(self._policy.clock_skew_s):
+        if not contact.keeps_time(self._policy.clock_skew_s):
             self._sender.keep(self.ledger.distrust(charger_id))
+        if contact.goes_wrong(self._policy.clock_skew_s):
             self._event("clock_wrong", f"{charger_id} by {contact.clock_ahead_s:.0f} s")
 
     def _connected(self, fact: ChargerConnected, tasks: asyncio.TaskGroup) -> None:

@@ -108,6 +108,36 @@ async def test_leases_of_a_clock_that_goes_wrong_count_until_a_later_limit_is_co
         assert [e.counts_until for e in kept] == [None]
 
 
+async def test_a_clock_found_wrong_in_a_new_contact_lets_no_earlier_lease_run_out() -> None:
+    async with rig(site_of(), "A", "B") as site:
+        await site.start(A1, 120_000)
+        await site.disconnect("A")
+        site.link.configuration_ready.clear()
+        await site.connect("A")
+        await says_time(site, -3_600.0)
+        await says_time(site, -3_600.0)
+        assert [e.text for e in site.events.after(0) if e.kind == "clock_wrong"] == ["A by -3600 s"]
+        await site.disconnect("A")
+        await site.start(B1)
+        await site.later(LEASE_S + SKEW_S + 1.0)
+        assert site.counted() == {"A/1": 120_000, "B/1": 80_000}
+        site.link.configuration_ready.set()
+
+
+async def test_a_clock_that_is_set_back_gets_no_lease_from_its_first_reading_on() -> None:
+    async with rig(site_of(), "A") as site:
+        await site.start(A1, 60_000)
+        await says_time(site, 0.0)
+        await says_time(site, -3_600.0)
+        assert ends(site, A1) == (START + LEASE_S, None)
+        site.clock.advance(LEASE_S / 2)
+        await says_time(site, -3_600.0)
+        assert ends(site, A1) == (None, None)
+        assert "clock_wrong" not in site.kinds()
+        await says_time(site, 0.0)
+        assert ends(site, A1)[1] == START + 1.5 * LEASE_S + SKEW_S
+
+
 # ---------------------------------------------------------------------------- how long
 
 
