@@ -9,13 +9,14 @@ from dataclasses import replace
 import pytest
 
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
-from csms.dispatch.ledger import Entry, EntryState
+from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.ports import Answer, Outcome
-from csms.station.facts import MeterSample, VehicleMaximumDeclared
+from csms.station.facts import GridLimitGiven, MeterSample, VehicleMaximumDeclared
 from csms.station.model import ConnectorKey, Limit, LimitSource, RateUnit, Station, Told
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import (
     NO,
+    ROUNDS,
     START,
     YES,
     FakeClock,
@@ -320,6 +321,29 @@ async def test_a_write_that_never_returns_lets_the_lower_go_and_holds_the_raise_
         store.hangs = False
         await site.quiet()
         assert site.counted() == {"A/1": 100_000, "B/1": 100_000}
+
+
+async def test_no_limit_without_an_end_outlives_the_lease_that_the_store_knows_of() -> None:
+    store = FaultyStore()
+    async with rig(site_of(fallback_w=4_000), "A", "B", store=store) as site:
+        await site.start(A1)
+        await site.start(B1)
+        kept = await store.load("SITE")
+        store.broken = True
+        await site.disconnect("A")
+        await site.connect("A")
+        # What it holds is not told again, while it cannot be told an end.
+        assert site.newest(A1).limit.expires_at == START + LEASE_S
+        sent = len(site.link.limits)
+        site.loop.post(GridLimitGiven(site.clock.now(), 120_000, None, None))
+        for _ in range(ROUNDS):
+            await site.loop.caught_up()
+        told = [c for c in site.link.limits[sent:] if c.connector == A1]
+        assert [(c.limit.value_w, c.limit.expires_at) for c in told] == [(4_000, None)]
+        store.broken = False
+    after = Ledger(site.loop.state.station, kept, "AB")
+    after.expire(START + LEASE_S + SKEW_S)
+    assert after.worst_case_w(A1) == 4_000
 
 
 # ------------------------------------------------------------------------ forgetful chargers
