@@ -275,6 +275,8 @@ class StationLoop:
                 self._event("charger_disconnected", fact.charger_id)
             case ChargerBooted():
                 self._sender.keep(self.ledger.doubt(fact.charger_id))
+                if not self._orders.keeps_ends(fact.charger_id):
+                    self._sender.keep(self.ledger.distrust(fact.charger_id))
                 self._ask_again(fact.charger_id)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
             case MeterSample():

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from csms.dispatch.capability import Proof
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
+from csms.dispatch.commissioning import Lessons
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.ports import Answer, Outcome
-from csms.station.facts import GridLimitGiven, MeterSample, VehicleMaximumDeclared
+from csms.station.facts import ChargerBooted, GridLimitGiven, MeterSample, VehicleMaximumDeclared
 from csms.station.model import ConnectorKey, Limit, LimitSource, RateUnit, Station, Told
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import (
@@ -137,6 +139,28 @@ async def test_a_clock_that_is_set_back_gets_no_lease_from_its_first_reading_on(
         assert "clock_wrong" not in site.kinds()
         await says_time(site, 0.0)
         assert ends(site, A1)[1] == START + 1.5 * LEASE_S + SKEW_S
+
+
+async def test_another_firmware_has_to_show_anew_that_it_keeps_to_an_end() -> None:
+    async with rig(site_of(lease=None), "A", "B") as site:
+        state = site.loop.state.chargers["A"]
+        book = site.loop._capabilities  # noqa: SLF001
+        site.loop.post(ChargerBooted("A", START, firmware="1"))
+        await site.quiet()
+        book.commissioned(site.loop.state.station.chargers[0], state, Lessons(lease=Proof.YES))
+        await site.start(A1, 120_000)
+        assert ends(site, A1)[1] == START + LEASE_S + SKEW_S
+        # It is known again, and runs on: its limits end as before.
+        site.link.script = lambda _: NOT_SENT
+        site.loop.post(ChargerBooted("A", START, firmware="1"))
+        await site.quiet()
+        assert site.loop.ledger.next_expiry() == START + LEASE_S + SKEW_S
+        site.loop.post(ChargerBooted("A", START, firmware="2"))
+        await site.quiet()
+        assert site.loop.ledger.next_expiry() is None
+        site.link.script = lambda _: YES
+        await site.later(LEASE_S / 2)
+        assert ends(site, A1) == (None, None)
 
 
 # ---------------------------------------------------------------------------- how long
