@@ -18,6 +18,7 @@ class Contact:
 
     since: float
     ready: bool = False
+    _wrong: bool = False
     _ahead_s: deque[float] = field(default_factory=lambda: deque(maxlen=OFFSETS_KEPT))
 
     def said_time(self, charger_time: float, now: float) -> None:
@@ -33,6 +34,16 @@ class Contact:
         return max(self._ahead_s, default=None)
 
     def keeps_time(self, skew_s: float) -> bool:
-        """Whether the charger's clock is known to be right to within `skew_s`."""
+        """Whether the charger's clock is known to be right to within `skew_s`.
+
+        What it said last must be right too: it may have lain in a queue, or the clock may just
+        have been set back, which the truest of many shows late.
+        """
         ahead_s = self.clock_ahead_s
-        return ahead_s is not None and abs(ahead_s) <= skew_s
+        return ahead_s is not None and abs(ahead_s) <= skew_s and abs(self._ahead_s[-1]) <= skew_s
+
+    def goes_wrong(self, skew_s: float) -> bool:
+        """Whether the clock is found wrong by its truest reading, and was not before."""
+        was_wrong, ahead_s = self._wrong, self.clock_ahead_s
+        self._wrong = ahead_s is not None and abs(ahead_s) > skew_s
+        return self._wrong and not was_wrong

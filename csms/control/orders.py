@@ -57,6 +57,11 @@ class OrderBook:
         """What is known of how this charger takes limits."""
         return self._capabilities.of(charger, self._state.chargers[charger.charger_id])
 
+    def keeps_ends(self, charger_id: str) -> bool:
+        """Whether the charger, as it runs now, has been shown to keep to the end of its limits."""
+        charger = self._state.station.charger(charger_id)
+        return charger is not None and self.capability(charger).lease is Proof.YES
+
     def forget(self, connectors: Collection[ConnectorKey]) -> None:
         """Only these connectors are left."""
         self._trying = {p: form for p, form in self._trying.items() if p[0] in connectors}

@@ -117,9 +117,10 @@ class Sender:
         """Send limits, lowers first as given; returns how many raises had to be held back.
 
         A raise that is not durable, was worked out too long ago, or would break the ledger law, is
-        not sent (safety rules I3, F17, I1); the next cycle works it out again. Nor is a renewal
-        that is not durable: after a restart its lease would be thought to have run out. A lower
-        that is not durable goes out, but ends no later than what is.
+        not sent (safety rules I3, F17, I1); the next cycle works it out again. What is not durable
+        must be covered, after a restart, by what is: a lower goes out, but ends no later than what
+        it lowers, or, without an end, is no higher than what counts when every lease is over (see
+        `_lasting`); no lease is renewed, and nothing that lowers nothing takes the place of one.
         """
         if not orders:
             return 0
@@ -137,35 +138,34 @@ class Sender:
         held_back = 0
         for order in orders:
             step_w = steps_w[order.command.token]
-            renewal = step_w == 0 and order.entry.limit.expires_at is not None
-            if (step_w > 0 and not (lawful and durable and fresh)) or (renewal and not durable):
+            sent = order if durable else self._covered(order, step_w)
+            if sent is None or (step_w > 0 and not (lawful and durable and fresh)):
                 self.keep(self._ledger.unsend(order.command.token))
                 held_back += 1
                 continue
-            sent = order if durable else self._ending_like_the_durable(order)
+            if sent is not order:
+                unsent = self._ledger.unsend(order.command.token)
+                self.keep([*unsent, *self._ledger.send(sent.entry)])
             task = tasks.create_task(self._deliver(sent.command))
             self._flights[sent.entry.connector] = Flight(sent, step_w < 0, now, task)
         return held_back
 
-    def _ending_like_the_durable(self, order: Order) -> Order:
-        """The lower with the end of the lease it lowers, which is all a restart would know of."""
-        limit, key, token = order.entry.limit, order.entry.connector, order.command.token
-        lowered = [
-            entry.limit.expires_at
+    def _covered(self, order: Order, step_w: int) -> Order | None:
+        """The order as a restart that knows nothing of it would still count it; None to wait."""
+        others = [
+            entry
             for entry in self._ledger.entries()
-            if entry.connector == key and entry.token != token and entry.counted_w > limit.value_w
+            if entry.connector == order.entry.connector and entry.token != order.command.token
         ]
-        ends = [end for end in lowered if end is not None]
-        counts_until = order.entry.counts_until
-        if limit.expires_at is None or counts_until is None or not ends or len(ends) < len(lowered):
+        if order.entry.limit.expires_at is not None:
+            return _ending_like(others, order) if step_w != 0 else None
+        lasting_w = _lasting_w(others)
+        if not others or order.entry.limit.value_w <= lasting_w:
             return order
-        ends_at = min(limit.expires_at, max(ends))
-        ending = replace(limit, expires_at=ends_at)
-        entry = replace(
-            order.entry, limit=ending, counts_until=counts_until - limit.expires_at + ends_at
-        )
-        self.keep([*self._ledger.unsend(token), *self._ledger.send(entry)])
-        return replace(order, command=replace(order.command, limit=ending), entry=entry)
+        own = [e for e in others if _same_limit(e, order.entry)]
+        if step_w == 0 or (own and _lasts(own[-1])):
+            return None
+        return _lowered(order, lasting_w)
 
     def _lawful(self, before: dict[str, int]) -> bool:
         """Whether sending takes no node further above what it may draw (law 1, checked anew)."""
@@ -198,3 +198,43 @@ class Sender:
             log.exception("set_limit_failed", connector=str(command.connector))
             answer = Answer(Outcome.TIMEOUT, "internal error")
         self._post(LimitAnswered(command, answer))
+
+
+def _ending_like(others: Sequence[Entry], order: Order) -> Order:
+    """The lower with the end of the lease it lowers, which is all a restart would know of."""
+    limit, counts_until = order.entry.limit, order.entry.counts_until
+    lowered = [e.limit.expires_at for e in others if e.counted_w > limit.value_w]
+    ends = [end for end in lowered if end is not None]
+    if limit.expires_at is None or counts_until is None or not ends or len(ends) < len(lowered):
+        return order
+    ends_at = min(limit.expires_at, max(ends))
+    ending = replace(limit, expires_at=ends_at)
+    until = counts_until - limit.expires_at + ends_at
+    entry = replace(order.entry, limit=ending, counts_until=until)
+    return replace(order, command=replace(order.command, limit=ending), entry=entry)
+
+
+def _lasting_w(entries: Sequence[Entry]) -> int:
+    """What these count when every lease is over, in watts.
+
+    A lease that is not trusted any more is one too: that may not have been written yet.
+    """
+    return max(
+        (e.limit.value_w if e.limit.expires_at is None else e.after_w for e in entries), default=0
+    )
+
+
+def _lowered(order: Order, value_w: int) -> Order:
+    limit = replace(order.entry.limit, value_w=value_w)
+    after_w = min(order.command.after_w, value_w)
+    command = replace(order.command, limit=limit, after_w=after_w)
+    return replace(order, command=command, entry=replace(order.entry, limit=limit))
+
+
+def _same_limit(one: Entry, other: Entry) -> bool:
+    return one.scope is other.scope and one.session_id == other.session_id
+
+
+def _lasts(entry: Entry) -> bool:
+    """Whether the charger surely holds it, without an end: then it need not be told again."""
+    return entry.state is EntryState.CONFIRMED and entry.limit.expires_at is None

@@ -275,6 +275,8 @@ class StationLoop:
                 self._event("charger_disconnected", fact.charger_id)
             case ChargerBooted():
                 self._sender.keep(self.ledger.doubt(fact.charger_id))
+                if not self._orders.keeps_ends(fact.charger_id):
+                    self._sender.keep(self.ledger.distrust(fact.charger_id))
                 self._ask_again(fact.charger_id)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
             case MeterSample():
@@ -294,10 +296,10 @@ class StationLoop:
         contact = self.contacts.get(charger_id)
         if contact is None or charger_time is None:
             return
-        kept_time = contact.keeps_time(self._policy.clock_skew_s)
         contact.said_time(charger_time, now)
-        if kept_time and not contact.keeps_time(self._policy.clock_skew_s):
+        if not contact.keeps_time(self._policy.clock_skew_s):
             self._sender.keep(self.ledger.distrust(charger_id))
+        if contact.goes_wrong(self._policy.clock_skew_s):
             self._event("clock_wrong", f"{charger_id} by {contact.clock_ahead_s:.0f} s")
 
     def _connected(self, fact: ChargerConnected, tasks: asyncio.TaskGroup) -> None:

@@ -31,7 +31,7 @@ from csms.control.status import SessionStatus, StationStatus
 from csms.control.trials import Patience
 from csms.control.view import session_status, station_status
 from csms.dispatch.commands import SetLimit
-from csms.dispatch.ledger import Ledger
+from csms.dispatch.ledger import Entry, Ledger, superseded
 from csms.errors import (
     ChargerOfflineError,
     ConfigurationRefusedError,
@@ -193,7 +193,7 @@ class Supervisor:
         state = StationState.of(station)
         self._restore(state, await self._newest(station, running))
         await self._grid.restore(state)
-        entries = await self._store.load(station.station_id)
+        entries = await self._entries(station)
         ledger = Ledger(station, entries, self.recorder.records)
         unanswered = [e for e in ledger.entries() if e not in entries]
         self._store.write_later(station.station_id, unanswered)
@@ -216,6 +216,18 @@ class Supervisor:
         )
         self._loops[station.station_id] = loop
         self._runners[station.station_id] = self._tasks.create_task(loop.run())
+
+    async def _entries(self, station: Station) -> list[Entry]:
+        """What was kept of the station's limits; those of connectors that it lacks are over.
+
+        If such a connector comes back, others may have told it something else meanwhile.
+        """
+        keys = {connector.key for connector in station.connectors()}
+        entries = await self._store.load(station.station_id)
+        await self._store.write(
+            station.station_id, superseded(e for e in entries if e.connector not in keys)
+        )
+        return [entry for entry in entries if entry.connector in keys]
 
     async def _newest(
         self, station: Station, running: Sequence[StoredSession]
@@ -377,6 +389,8 @@ class Supervisor:
             reasons += loop.refuses(station)
         if reasons:
             raise ConfigurationRefusedError(reasons)
+        if loop is None:
+            await self._forget_limits(station.station_id)
         await self._keep_station(station)
         if loop is None:
             await self._run_station(station, await self._store.running())
@@ -411,7 +425,12 @@ class Supervisor:
                 raise ConfigurationRefusedError(reasons)
             del self._loops[station_id]
             self._runners.pop(station_id).cancel()
+            self._store.write_later(station_id, superseded(loop.ledger.entries()))
         self._events.add(station_id, "station_removed", station_id)
+
+    async def _forget_limits(self, station_id: str) -> None:
+        """What is left of a station of this name that was removed says nothing of its chargers."""
+        await self._store.write(station_id, superseded(await self._store.load(station_id)))
 
     def _reasons_to_stay(self, loop: StationLoop) -> list[str]:
         reasons = []

@@ -2,9 +2,9 @@
 
 Real chargers take some forms of a charging profile and refuse others; which ones cannot be asked,
 only tried. The forms to try, best first, are a `ladder`. What a charger takes and refuses is
-learned into its `Capability`, which is kept, and which is a first guess for others of its model. A
-field at its default says nothing. Nothing learned is believed for ever: whoever has refused the
-whole ladder is asked again from the top.
+learned into its `Capability`, which is kept, and which is a first guess for others of its model,
+but for the proofs that others count on. A field at its default says nothing. Nothing learned is
+believed for ever: whoever has refused the whole ladder is asked again from the top.
 """
 
 from __future__ import annotations

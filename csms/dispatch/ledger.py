@@ -125,12 +125,12 @@ class Ledger:
         self._changed()
         self._seen.update(seen)
         self._connectors = {c.key: c for c in station.connectors()}
-        gone = [
-            replace(entry, state=EntryState.SUPERSEDED)
+        gone = superseded(
+            entry
             for key, entries in self._entries.items()
             if key not in self._connectors
             for entry in entries
-        ]
+        )
         self._entries = {key: self._entries.get(key, []) for key in self._connectors}
         self._suspected_w = {k: w for k, w in self._suspected_w.items() if k in self._connectors}
         return gone
@@ -408,11 +408,16 @@ class Ledger:
         else:
             self._suspected_w[key] = watts
 
-    def _change(self, key: ConnectorKey, superseded: list[Entry]) -> list[Entry]:
+    def _change(self, key: ConnectorKey, gone: list[Entry]) -> list[Entry]:
         self._changed()
-        gone = {e.token for e in superseded}
-        self._entries[key] = [e for e in self._entries[key] if e.token not in gone]
-        return [replace(e, state=EntryState.SUPERSEDED) for e in superseded]
+        tokens = {e.token for e in gone}
+        self._entries[key] = [e for e in self._entries[key] if e.token not in tokens]
+        return superseded(gone)
+
+
+def superseded(entries: Iterable[Entry]) -> list[Entry]:
+    """These entries, over: they count no longer."""
+    return [replace(entry, state=EntryState.SUPERSEDED) for entry in entries]
 
 
 def _same_limit(one: Entry, other: Entry) -> bool:

@@ -118,17 +118,51 @@ async def test_a_store_that_fails_loses_the_lesson_only() -> None:
     assert book.of(A, FAST) == LEARNED
 
 
-def test_what_a_test_has_shown_is_known_of_the_charger_and_of_its_model() -> None:
+def test_what_a_test_has_shown_is_known_of_the_charger_and_doubts_of_its_model() -> None:
     book = CapabilityBook(MemoryStore())
     book.learned(A, FAST, LEARNED)
-    shown = Lessons(lease=Proof.YES, survives_reboot=Proof.NO)
+    shown = Lessons(lease=Proof.YES, survives_reconnect=Proof.YES, survives_reboot=Proof.NO)
     known = book.commissioned(A, FAST, shown)
-    assert known == replace(LEARNED, lease=Proof.YES, survives_reboot=Proof.NO)
-    assert book.of(B, FAST) == known
-    # Another of the model begins with what is known of that.
-    assert book.commissioned(B, FAST, Lessons(lease=Proof.NO)) == replace(known, lease=Proof.NO)
+    assert known == replace(
+        LEARNED, lease=Proof.YES, survives_reconnect=Proof.YES, survives_reboot=Proof.NO
+    )
+    # Another of the model begins with what is known of that, and was not tested itself.
+    assert book.of(B, FAST) == replace(LEARNED, survives_reboot=Proof.NO)
+    assert book.commissioned(B, FAST, Lessons(lease=Proof.NO)) == replace(
+        LEARNED, lease=Proof.NO, survives_reboot=Proof.NO
+    )
     assert book.of(A, FAST) == known
     told = replace(A, capabilities=Told(lease=True))
     assert book.commissioned(told, FAST, Lessons(lease=Proof.NO)).lease is Proof.YES
     assert book.commissioned(charger("C"), NAMELESS, shown).answers is Proof.YES
     assert book.of(charger("D"), NAMELESS) == Capability()
+
+
+async def test_what_was_proved_on_another_firmware_is_not_believed() -> None:
+    store = MemoryStore()
+    book = CapabilityBook(store)
+    book.learned(A, FAST, LEARNED)
+    known = book.commissioned(A, FAST, Lessons(lease=Proof.YES, survives_reboot=Proof.NO))
+    await book.keep("A", FAST)
+    newer, doubted = replace(FAST, firmware="1.3"), replace(known, lease=Proof.UNKNOWN)
+    assert book.of(A, newer) == doubted
+    again = CapabilityBook(store)
+    await again.load()
+    assert again.of(A, FAST) == known
+    assert again.of(B, FAST).lease is Proof.UNKNOWN
+    assert again.of(A, newer) == doubted
+    # What is learned from then on is not proved by it either.
+    again.learned(A, newer, replace(doubted, unit=RateUnit.WATTS))
+    await again.keep("A", newer)
+    assert again.of(A, FAST).lease is Proof.UNKNOWN
+    assert again.commissioned(A, newer, Lessons(lease=Proof.YES)).lease is Proof.YES
+
+
+async def test_a_proof_of_which_the_firmware_was_not_kept_is_not_believed() -> None:
+    store = MemoryStore()
+    await store.save_capability("A", {"lease": "yes"})
+    await store.save_model_capability(MODEL, {"lease": "yes", "survivesReboot": "no"})
+    book = CapabilityBook(store)
+    await book.load()
+    assert book.of(A, FAST).lease is Proof.UNKNOWN
+    assert book.of(B, FAST) == Capability(survives_reboot=Proof.NO)

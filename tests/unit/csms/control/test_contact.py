@@ -37,3 +37,25 @@ def test_a_clock_that_was_set_is_believed_after_a_few_readings() -> None:
     contact.said_time(1_030.0, 1_030.0)
     assert contact.keeps_time(60.0)
     assert contact.clock_ahead_s == 0.0
+
+
+def test_a_clock_that_was_set_back_is_not_believed_from_its_first_reading_on() -> None:
+    contact = Contact(0.0)
+    contact.said_time(1_000.0, 1_000.0)
+    assert contact.keeps_time(60.0)
+    contact.said_time(1_030.0 - 3_600.0, 1_030.0)
+    assert not contact.keeps_time(60.0)
+    # It lay in a queue.
+    contact.said_time(1_060.0, 1_060.0)
+    assert contact.keeps_time(60.0)
+
+
+def test_a_clock_goes_wrong_once_until_it_is_right_again() -> None:
+    contact = Contact(0.0)
+    assert not contact.goes_wrong(60.0)
+    contact.said_time(1_000.0 - 3_600.0, 1_000.0)
+    assert [contact.goes_wrong(60.0), contact.goes_wrong(60.0)] == [True, False]
+    contact.said_time(1_010.0, 1_010.0)
+    assert not contact.goes_wrong(60.0)
+    contact.said_time(1_020.0 + 3_600.0, 1_020.0)
+    assert contact.goes_wrong(60.0)

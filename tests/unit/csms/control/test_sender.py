@@ -208,9 +208,9 @@ async def test_without_a_store_no_lease_is_renewed() -> None:
         assert await at.send(order(10, 90_000, lease_s=450.0)) == 1
         assert len(at.link.limits) == 1
         assert at.ledger.next_expiry() == START + 300.0
-        # A repeat that ends no later than what is durable, and a lower, go out.
-        assert await at.send(order(11, 90_000)) == 0
-        at.land(order(11, 90_000), EntryState.UNANSWERED)
+        # Nor is anything without an end put in its place; a lower goes out.
+        assert await at.send(order(11, 90_000)) == 1
+        assert len(at.link.limits) == 1
         assert await at.send(order(12, 40_000, lease_s=450.0)) == 0
         at.land(order(12, 40_000))
         at.store.broken = False
@@ -232,6 +232,51 @@ async def test_without_a_store_a_lower_ends_no_later_than_what_a_restart_would_k
         (kept,) = (e for e in at.ledger.entries() if e.scope is Scope.SESSION)
         assert kept.limit == at.link.limits[-1].limit
         assert kept.counts_until == START + low_s
+
+
+@pytest.mark.parametrize(("after_w", "told_w"), [(0, 0), (6_000, 6_000), (50_000, 40_000)])
+async def test_without_a_store_a_lower_without_an_end_is_what_counts_after_the_lease(
+    after_w: int, told_w: int
+) -> None:
+    async with desk() as at:
+        high = order(9, 90_000, lease_s=300.0)
+        high = replace(high, entry=replace(high.entry, after_w=after_w))
+        await at.send(high)
+        at.land(high)
+        kept = Ledger(at.ledger.station, at.ledger.entries(), "AB")
+        # Distrusted, but the store does not know of that.
+        at.store.broken = True
+        at.ledger.distrust("A")
+        assert await at.send(order(10, 40_000)) == 0
+        assert at.link.limits[-1].limit == Limit(told_w, LimitSource.GRID)
+        at.land(order(10, 0))
+        (held,) = (e for e in at.ledger.entries() if e.scope is Scope.SESSION)
+        assert held.limit == at.link.limits[-1].limit
+        kept.expire(START + 300.0)
+        assert kept.worst_case_w(A1) >= told_w
+
+
+async def test_without_a_store_a_charger_is_not_told_again_what_it_holds() -> None:
+    async with desk() as at:
+        first = order(9, 50_000)
+        await at.send(first)
+        at.land(first)
+        at.ledger.suspect(A1, 100_000)
+        at.store.broken = True
+        assert await at.send(order(10, 80_000)) == 1
+        assert await at.send(order(11, 50_000)) == 0
+        at.land(order(11, 50_000), EntryState.UNANSWERED)
+        assert await at.send(order(12, 80_000)) == 0
+        assert at.link.limits[-1].limit.value_w == 50_000
+
+
+async def test_without_a_store_a_charger_of_which_nothing_is_kept_is_limited() -> None:
+    async with desk() as at:
+        for entry in list(at.ledger.entries()):
+            at.ledger.unsend(entry.token)
+        at.store.broken = True
+        assert await at.send(order(10, 50_000)) == 0
+        assert at.link.limits[-1].limit.value_w == 50_000
 
 
 async def test_a_write_that_never_returns_holds_raises_back_and_lets_lowers_go() -> None:

@@ -8,14 +8,17 @@ from dataclasses import replace
 
 import pytest
 
+from csms.dispatch.capability import Proof
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
-from csms.dispatch.ledger import Entry, EntryState
+from csms.dispatch.commissioning import Lessons
+from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.ports import Answer, Outcome
-from csms.station.facts import MeterSample, VehicleMaximumDeclared
+from csms.station.facts import ChargerBooted, GridLimitGiven, MeterSample, VehicleMaximumDeclared
 from csms.station.model import ConnectorKey, Limit, LimitSource, RateUnit, Station, Told
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import (
     NO,
+    ROUNDS,
     START,
     YES,
     FakeClock,
@@ -106,6 +109,58 @@ async def test_leases_of_a_clock_that_goes_wrong_count_until_a_later_limit_is_co
         assert site.counted() == {"A/1": 120_000, "B/1": 80_000}
         kept = [e for e in await site.store.load("SITE") if e.connector == A1 and e.session_id]
         assert [e.counts_until for e in kept] == [None]
+
+
+async def test_a_clock_found_wrong_in_a_new_contact_lets_no_earlier_lease_run_out() -> None:
+    async with rig(site_of(), "A", "B") as site:
+        await site.start(A1, 120_000)
+        await site.disconnect("A")
+        site.link.configuration_ready.clear()
+        await site.connect("A")
+        await says_time(site, -3_600.0)
+        await says_time(site, -3_600.0)
+        assert [e.text for e in site.events.after(0) if e.kind == "clock_wrong"] == ["A by -3600 s"]
+        await site.disconnect("A")
+        await site.start(B1)
+        await site.later(LEASE_S + SKEW_S + 1.0)
+        assert site.counted() == {"A/1": 120_000, "B/1": 80_000}
+        site.link.configuration_ready.set()
+
+
+async def test_a_clock_that_is_set_back_gets_no_lease_from_its_first_reading_on() -> None:
+    async with rig(site_of(), "A") as site:
+        await site.start(A1, 60_000)
+        await says_time(site, 0.0)
+        await says_time(site, -3_600.0)
+        assert ends(site, A1) == (START + LEASE_S, None)
+        site.clock.advance(LEASE_S / 2)
+        await says_time(site, -3_600.0)
+        assert ends(site, A1) == (None, None)
+        assert "clock_wrong" not in site.kinds()
+        await says_time(site, 0.0)
+        assert ends(site, A1)[1] == START + 1.5 * LEASE_S + SKEW_S
+
+
+async def test_another_firmware_has_to_show_anew_that_it_keeps_to_an_end() -> None:
+    async with rig(site_of(lease=None), "A", "B") as site:
+        state = site.loop.state.chargers["A"]
+        book = site.loop._capabilities  # noqa: SLF001
+        site.loop.post(ChargerBooted("A", START, firmware="1"))
+        await site.quiet()
+        book.commissioned(site.loop.state.station.chargers[0], state, Lessons(lease=Proof.YES))
+        await site.start(A1, 120_000)
+        assert ends(site, A1)[1] == START + LEASE_S + SKEW_S
+        # It is known again, and runs on: its limits end as before.
+        site.link.script = lambda _: NOT_SENT
+        site.loop.post(ChargerBooted("A", START, firmware="1"))
+        await site.quiet()
+        assert site.loop.ledger.next_expiry() == START + LEASE_S + SKEW_S
+        site.loop.post(ChargerBooted("A", START, firmware="2"))
+        await site.quiet()
+        assert site.loop.ledger.next_expiry() is None
+        site.link.script = lambda _: YES
+        await site.later(LEASE_S / 2)
+        assert ends(site, A1) == (None, None)
 
 
 # ---------------------------------------------------------------------------- how long
@@ -290,6 +345,29 @@ async def test_a_write_that_never_returns_lets_the_lower_go_and_holds_the_raise_
         store.hangs = False
         await site.quiet()
         assert site.counted() == {"A/1": 100_000, "B/1": 100_000}
+
+
+async def test_no_limit_without_an_end_outlives_the_lease_that_the_store_knows_of() -> None:
+    store = FaultyStore()
+    async with rig(site_of(fallback_w=4_000), "A", "B", store=store) as site:
+        await site.start(A1)
+        await site.start(B1)
+        kept = await store.load("SITE")
+        store.broken = True
+        await site.disconnect("A")
+        await site.connect("A")
+        # What it holds is not told again, while it cannot be told an end.
+        assert site.newest(A1).limit.expires_at == START + LEASE_S
+        sent = len(site.link.limits)
+        site.loop.post(GridLimitGiven(site.clock.now(), 120_000, None, None))
+        for _ in range(ROUNDS):
+            await site.loop.caught_up()
+        told = [c for c in site.link.limits[sent:] if c.connector == A1]
+        assert [(c.limit.value_w, c.limit.expires_at) for c in told] == [(4_000, None)]
+        store.broken = False
+    after = Ledger(site.loop.state.station, kept, "AB")
+    after.expire(START + LEASE_S + SKEW_S)
+    assert after.worst_case_w(A1) == 4_000
 
 
 # ------------------------------------------------------------------------ forgetful chargers

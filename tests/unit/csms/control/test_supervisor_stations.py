@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
+from csms.dispatch.commands import Scope
+from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import ConfigError, ConfigurationRefusedError, UnknownStationError
-from csms.station.model import ConnectorKey, Station
+from csms.station.facts import ChargerDisconnected
+from csms.station.model import ConnectorKey, Limit, LimitSource, Station
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import FaultyStore, Site, site
 
@@ -17,6 +20,7 @@ def site_station(grid_limit_w: int = 200_000) -> Station:
     return station(charger("A"), grid_limit_w=grid_limit_w)
 
 
+X1 = ConnectorKey("X", 1)
 OTHER = replace(station(charger("C")), station_id="OTHER")
 
 
@@ -49,6 +53,48 @@ async def test_a_station_that_was_removed_can_be_added_again() -> None:
             await it.connect("C")
             it.link.connected.clear()
             await it.supervisor.remove("OTHER")
+
+
+def with_x(station_id: str, fallback_w: int) -> Station:
+    """A station of this name that has the charger X."""
+    return replace(station(charger("X", fallback_w=fallback_w)), station_id=station_id)
+
+
+async def leave(it: Site, station_id: str) -> None:
+    """X goes, and its station is removed."""
+    it.link.connected.discard("X")
+    it.supervisor.recorder.record(ChargerDisconnected("X", it.clock.now()))
+    await it.quiet()
+    await it.supervisor.remove(station_id)
+
+
+async def test_limits_of_a_station_that_was_removed_do_not_come_back_with_it() -> None:
+    async with site(site_station()) as it:
+        for station_id, fallback_w in (("P", 6_000), ("Q", 50_000)):
+            await it.supervisor.configure(with_x(station_id, fallback_w))
+            await it.connect("X")
+            assert it.loop(station_id).ledger.worst_case_w(X1) == fallback_w
+            await leave(it, station_id)
+            assert await it.store.load(station_id) == []
+        # It holds 50 kW, and nobody knows.
+        await it.supervisor.configure(with_x("P", 6_000))
+        assert it.loop("P").ledger.worst_case_w(X1) == charger("X").max_power_w
+
+
+async def test_limits_left_behind_by_a_removed_station_are_over_before_it_runs_again() -> None:
+    store = FaultyStore()
+    await store.write("P", [kept(1, X1)])
+    await store.write("SITE", [kept(2, X1), kept(3, ConnectorKey("A", 1))])
+    async with site(site_station(), store=store) as it:
+        assert [e.token for e in await store.load("SITE")] == [3]
+        await it.supervisor.configure(with_x("P", 6_000))
+        assert await store.load("P") == []
+        assert not it.loop("P").ledger.confirmed(X1)
+
+
+def kept(token: int, key: ConnectorKey) -> Entry:
+    limit = Limit(6_000, LimitSource.FALLBACK)
+    return Entry(token, key, Scope.DEFAULT, limit, EntryState.CONFIRMED, 0.0)
 
 
 async def test_a_station_of_a_file_stays() -> None:
