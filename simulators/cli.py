@@ -175,8 +175,9 @@ def site(
 ) -> None:
     """Play a scenario on a whole site.
 
-    Exit code 1 when an expectation was not met, or when the limits in force ever summed above the
-    grid limit by the chargers' own record.
+    Exit code 1 when an expectation was not met, when it was stopped before it began or before its
+    last step, or when the limits in force ever summed above the grid limit by the chargers' own
+    record.
     """
     played = _load(scenario)
     options = Options(duration_s=duration, seed=seed, patience=patience)
