@@ -34,8 +34,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Url = Annotated[str, typer.Option(help="Where csms takes chargers: ws://host:port/path.")]
-Api = Annotated[str, typer.Option(help="Where csms serves its HTTP API: http://host:port.")]
+
+def _begins_with(*schemes: str) -> Callable[[str], str]:
+    def checked(address: str) -> str:
+        if not address.startswith(schemes):
+            raise typer.BadParameter(f"{address!r} does not begin with {schemes[0]}")
+        return address
+
+    return checked
+
+
+Url = Annotated[
+    str,
+    typer.Option(
+        callback=_begins_with("ws://", "wss://"),
+        help="Where csms takes chargers: ws://host:port/path.",
+    ),
+]
+Api = Annotated[
+    str,
+    typer.Option(
+        callback=_begins_with("http://", "https://"),
+        help="Where csms serves its HTTP API: http://host:port.",
+    ),
+]
 Duration = Annotated[float | None, typer.Option(min=0.0, help="End after this many real seconds.")]
 Speed = Annotated[
     float,
