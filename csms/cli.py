@@ -129,12 +129,21 @@ def migrate(config: ConfigFile = None) -> None:
     typer.echo("the database is up to date")
 
 
+def _web_address(address: str) -> str:
+    """The address as it is, if a request can be sent there."""
+    if not address.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{address!r}: write it as http://HOST:PORT")
+    return address
+
+
 @app.command()
 def commission(
     charger: Annotated[str, typer.Argument(help="The charger, with a vehicle charging.")],
     connector: Annotated[int, typer.Option(min=1, help="Where the vehicle charges.")] = 1,
     lease: Annotated[float, typer.Option(min=2, max=3600, help="Seconds of its lease.")] = 60.0,
-    api: Annotated[str, typer.Option(help="Where csms runs.")] = "http://127.0.0.1:8080",
+    api: Annotated[
+        str, typer.Option(callback=_web_address, help="Where csms runs: http://HOST:PORT.")
+    ] = "http://127.0.0.1:8080",
 ) -> None:
     """Try how a charger takes limits, with a vehicle charging, and print the report.
 

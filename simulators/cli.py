@@ -34,8 +34,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Url = Annotated[str, typer.Option(help="Where csms takes chargers: ws://host:port/path.")]
-Api = Annotated[str, typer.Option(help="Where csms serves its HTTP API: http://host:port.")]
+
+def _begins_with(*schemes: str) -> Callable[[str], str]:
+    def checked(address: str) -> str:
+        if not address.startswith(schemes):
+            raise typer.BadParameter(f"{address!r} does not begin with {schemes[0]}")
+        return address
+
+    return checked
+
+
+Url = Annotated[
+    str,
+    typer.Option(
+        callback=_begins_with("ws://", "wss://"),
+        help="Where csms takes chargers: ws://host:port/path.",
+    ),
+]
+Api = Annotated[
+    str,
+    typer.Option(
+        callback=_begins_with("http://", "https://"),
+        help="Where csms serves its HTTP API: http://host:port.",
+    ),
+]
 Duration = Annotated[float | None, typer.Option(min=0.0, help="End after this many real seconds.")]
 Speed = Annotated[
     float,
@@ -175,8 +197,9 @@ def site(
 ) -> None:
     """Play a scenario on a whole site.
 
-    Exit code 1 when an expectation was not met, or when the limits in force ever summed above the
-    grid limit by the chargers' own record.
+    Exit code 1 when an expectation was not met, when it was stopped before it began or before its
+    last step, or when the limits in force ever summed above the grid limit by the chargers' own
+    record.
     """
     played = _load(scenario)
     options = Options(duration_s=duration, seed=seed, patience=patience)

@@ -70,10 +70,10 @@ class StepReport:
 class ScenarioReport:
     """What came of a scenario.
 
-    `failures` are expectations not met and overloads; `problems` are calls that were refused and
-    the like: they fail nothing by themselves. `overloads` counts moments at which the limits in
-    force summed above what the grid gave, by the chargers' own record. Of steps and problems the
-    newest are kept.
+    `failures` are expectations not met, overloads, and having been stopped too early; `problems`
+    are calls that were refused and the like: they fail nothing by themselves. `overloads` counts
+    moments at which the limits in force summed above what the grid gave, by the chargers' own
+    record. Of steps and problems the newest are kept.
     """
 
     scenario: str
@@ -86,7 +86,7 @@ class ScenarioReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every expectation was met and the grid limit held."""
+        """Whether it was played, every expectation was met and the grid limit held."""
         return not self.failures
 
     @property
@@ -213,6 +213,9 @@ class Player:
             self.report.failures.append(f"csms cannot play this scenario: {error}")
             return False
         if self._stop.is_set():
+            self.report.failures.append(
+                f"it was stopped before csms was ready: {self._not_ready()}"
+            )
             return False
         self._tell("ready")
         return True
@@ -274,13 +277,23 @@ class Player:
 
     async def _play_steps(self) -> None:
         began_at_s = self._clock.moment().scenario_s
-        for step in self._steps():
+        for taken, step in enumerate(self._steps()):
             await self._pause_until(began_at_s + step.at)
             if self._over():
+                self._judge_end(taken)
                 return
             await self._take(step)
         if self._options.duration_s is not None:
             await self._pause_until(math.inf)
+
+    def _judge_end(self, taken: int) -> None:
+        """A play that is stopped from outside has shown nothing of the steps that were to come.
+
+        One with a stream has no end of its own, and one with a duration ends when it was asked to.
+        """
+        if self._stop.is_set() and self._scenario.stream is None:
+            all_steps = len(self._scenario.step)
+            self.report.failures.append(f"it was stopped after {taken} of {all_steps} steps")
 
     def _steps(self) -> Iterator[Step]:
         yield from self._scenario.step

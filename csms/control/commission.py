@@ -17,6 +17,7 @@ from csms.control.events import EventLog
 from csms.control.remote import RemoteRequests
 from csms.control.station_loop import LoopSettings, StationLoop
 from csms.control.trials import Bench, Patience, Progress, Report, Run
+from csms.control.under_test import Target
 from csms.dispatch.commissioning import (
     lacking,
     lessons,
@@ -106,6 +107,8 @@ class Commissioning:
         self._require_fit(loop, connector)
         run = Run(self._bench, loop, connector, lease_s)
         assert self._spawn is not None
+        # Held at once: another test might be begun before the task of this one runs.
+        loop.under_test.hold(connector, Target())
         self._runs[charger_id] = run
         self._tasks[charger_id] = self._spawn(self._commission(run))
         return run.report
@@ -126,6 +129,11 @@ class Commissioning:
         for key in list(loop.under_test.keys()):
             raise CommissioningRefusedError(
                 f"connector {key} is being commissioned at this station"
+            )
+        earlier = self._tasks.get(connector.charger_id)
+        if earlier is not None and not earlier.done():
+            raise CommissioningRefusedError(
+                f"what a test of charger {connector.charger_id} has taught is still being kept"
             )
         reasons = lacking(loop.ledger, connector, _least_w(loop))
         if reasons:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary, WeakSet
 
 from csms.control.events import EventLog
 from csms.control.station_loop import StationLoop
@@ -26,6 +28,9 @@ from csms.station.facts import (
 from csms.station.model import Station
 from csms.station.state import StationState
 from csms.station.update import grid_after
+
+SAVE_WITHIN_S = 1.0
+"""A database that takes longer to keep a limit has failed to: a lower limit cannot wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ class GridLimits:
     """The grid limits of all stations.
 
     A limit is in the database before it is in force. When the database fails, a lower one is in
-    force all the same: it cannot wait for a disk. The caller learns that it was not kept.
+    force all the same: it cannot wait for a disk. The caller learns that it was not kept, and it is
+    written with whatever is said next of that station, also where that changes nothing.
     """
 
     def __init__(
@@ -62,12 +68,16 @@ class GridLimits:
         clock: Clock,
         events: EventLog,
         loop_of_station: Callable[[str], StationLoop],
+        save_within_s: float = SAVE_WITHIN_S,
     ) -> None:
         self._store = store
         self._clock = clock
         self._events = events
         self._loop = loop_of_station
-        self._changing = asyncio.Lock()
+        self._save_within_s = save_within_s
+        # Of each station its own: one whose change is stuck must not hold up the others.
+        self._changing: WeakKeyDictionary[StationLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._not_kept: WeakSet[StationLoop] = WeakSet()
 
     async def restore(self, state: StationState) -> None:
         """Take up what was kept; a source that was active counts as lost."""
@@ -137,12 +147,14 @@ class GridLimits:
     async def _take(self, station_id: str, fact: GridFact) -> GridStatus:
         loop = self._loop(station_id)
         failure: StorageError | None = None
-        async with self._changing:
+        async with self._changing.setdefault(loop, asyncio.Lock()):
             before = grid.advance(loop.state.station, loop.state.grid, fact.at)
             after = grid_after(loop.state, fact)
+            changed = grid.dump_grid(after) != grid.dump_grid(before)
+            again = loop in self._not_kept and not isinstance(fact, GridHeartbeat)
             try:
-                if grid.dump_grid(after) != grid.dump_grid(before):
-                    await self._store.save_grid(station_id, grid.dump_grid(after))
+                if changed or again:
+                    await self._keep(loop, before, after)
             except StorageError as error:
                 self._events.add(station_id, "grid_limit_not_kept", str(error))
                 if not _lowers(before, after):
@@ -153,6 +165,27 @@ class GridLimits:
         if failure is not None:
             raise failure
         return self.status(station_id)
+
+    async def _keep(self, loop: StationLoop, before: grid.GridState, after: grid.GridState) -> None:
+        """Write what is to be in force. Raises StorageError, in time."""
+        self._not_kept.add(loop)
+        try:
+            async with asyncio.timeout(self._save_within_s):
+                await self._store.save_grid(loop.station_id, grid.dump_grid(after))
+        except TimeoutError as error:
+            if not _lowers(before, after):
+                await self._take_back(loop.station_id, before)
+            raise StorageError("the database did not answer in time") from error
+        self._not_kept.discard(loop)
+
+    async def _take_back(self, station_id: str, before: grid.GridState) -> None:
+        """What was asked of a slow database may be written yet: have what is in force follow it.
+
+        A store has its work in order from when it is asked; nobody waits for this to be done.
+        """
+        with suppress(TimeoutError, StorageError):
+            async with asyncio.timeout(0):
+                await self._store.save_grid(station_id, grid.dump_grid(before))
 
 
 def _lowers(before: grid.GridState, after: grid.GridState) -> bool:

@@ -53,7 +53,7 @@ class RemoteRequests:
         except TimeoutError as error:
             raise ChargerSilentError(
                 f"connector {connector} accepted to start a session but reported none "
-                f"within {self._timeout_s:g} s"
+                f"within {self._timeout_s:g} s: perhaps no vehicle is plugged in"
             ) from error
         finally:
             del self._starts[connector]

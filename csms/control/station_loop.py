@@ -41,6 +41,7 @@ from csms.dispatch.planner import Wish, plan
 from csms.dispatch.policy import DispatchPolicy
 from csms.dispatch.retries import Retries
 from csms.dispatch.standing import Condition
+from csms.errors import UnknownStationError
 from csms.ports import ChargerLink, Clock, LedgerStore, Outcome
 from csms.station.facts import (
     ChargerBooted,
@@ -153,6 +154,7 @@ class StationLoop:
         self._registrations: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, Condition] = {}
         self._first = True
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def station_id(self) -> str:
@@ -190,10 +192,15 @@ class StationLoop:
         self._starting += Counter()  # drops those at zero
 
     async def caught_up(self) -> None:
-        """Returns when everything posted before has been acted on."""
+        """Returns when everything posted before has been acted on.
+
+        Raises UnknownStationError when the loop ends before that: the station was removed.
+        """
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.post(Marker(reached))
-        await reached
+        await asyncio.wait((reached, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        if not reached.done():
+            raise UnknownStationError(f"station {self.station_id} has been removed")
 
     def refuses(self, station: Station) -> list[str]:
         """Every reason why the station cannot become this one now."""
@@ -214,10 +221,13 @@ class StationLoop:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                items = await self._inbox.take(self._pause_s())
-                await self._step(items, tasks)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    items = await self._inbox.take(self._pause_s())
+                    await self._step(items, tasks)
+        finally:
+            self._ended.set_result(None)
 
     async def _step(self, items: list[Item], tasks: asyncio.TaskGroup) -> None:
         for item in items:
@@ -263,8 +273,9 @@ class StationLoop:
                 self._happened(item, tasks)
 
     def _happened(self, fact: Fact, tasks: asyncio.TaskGroup) -> None:
-        session = _session_of(self.state, fact)
+        before = None
         if isinstance(fact, SessionStarted):
+            before = self.state.session_on(fact.connector)
             self._started(fact.connector)
         applied = apply(self.state, fact)
         match fact:
@@ -282,8 +293,8 @@ class StationLoop:
             case MeterSample():
                 self._heard_time(fact.connector.charger_id, fact.measured_at, fact.at)
             case SessionStarted() if applied:
-                if session is not None and session != fact.session_id:
-                    self._forget_session(fact.connector, session)
+                if before is not None and before.session_id != fact.session_id:
+                    self._forget_session(fact.connector, before.session_id)
                 self._heard_time(fact.connector.charger_id, fact.started_at, fact.at)
                 self._event("session_started", f"{fact.connector} by {fact.id_token}")
             case SessionEnded() if applied:
@@ -389,8 +400,7 @@ class StationLoop:
             self._refused(item, tried_as, tasks, now)
 
     def _runs(self, command: SetLimit) -> bool:
-        known = self.state.connectors.get(command.connector)
-        session = known.session if known is not None else None
+        session = self.state.session_on(command.connector)
         return session is not None and session.session_id == command.session_id
 
     def _accepted(
@@ -473,12 +483,9 @@ class StationLoop:
         return self._retries.held((key, scope), self._clock.now())
 
     def _find(self, key: ConnectorKey) -> tuple[Charger, Connector]:
-        return next(
-            (charger, connector)
-            for charger in self.state.station.chargers
-            for connector in charger.connectors
-            if connector.key == key
-        )
+        charger = self.state.station.charger(key.charger_id)
+        assert charger is not None
+        return charger, self.state.station.connector(key)
 
     # ------------------------------------------------------------------ what may be sent
 
@@ -590,10 +597,3 @@ class StationLoop:
 
     def _event(self, kind: str, text: str) -> None:
         self._events.add(self.station_id, kind, text)
-
-
-def _session_of(state: StationState, fact: Fact) -> str | None:
-    if not isinstance(fact, SessionStarted):
-        return None
-    known = state.connectors.get(fact.connector)
-    return known.session.session_id if known is not None and known.session else None

@@ -171,3 +171,8 @@ class StationState:
     def session(self, session_id: str) -> Session | None:
         """The running session of this id, or None."""
         return next((s for s in self.sessions() if s.session_id == session_id), None)
+
+    def session_on(self, key: ConnectorKey) -> Session | None:
+        """The session that runs on this connector, or None; also where there is no such one."""
+        known = self.connectors.get(key)
+        return None if known is None else known.session

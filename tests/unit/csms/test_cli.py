@@ -160,6 +160,12 @@ def test_commission_prints_the_report_and_fails_with_it(
     ]
 
 
+def test_commission_says_what_an_address_looks_like() -> None:
+    result = run("commission", "C", "--api", "localhost:39180")
+    assert result.exit_code == 2
+    assert "write it as http://HOST:PORT" in result.output
+
+
 def test_commission_without_a_server_is_a_readable_error() -> None:
     result = run("commission", "C", "--api", "http://127.0.0.1:1")
     assert result.exit_code == 1

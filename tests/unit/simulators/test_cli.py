@@ -102,3 +102,10 @@ def test_a_site_reports_in_json_at_last() -> None:
     assert lines[0]["event"] == "dial_failed"
     assert lines[-1]["event"] == "report"
     assert lines[-1]["passed"] is False
+
+
+@pytest.mark.parametrize(("option", "scheme"), [("--api", "http://"), ("--url", "ws://")])
+def test_an_address_without_a_scheme_is_refused(option: str, scheme: str) -> None:
+    code, output = run("site", option, "localhost:39180")
+    assert code == 2
+    assert f"does not begin with {scheme}" in output

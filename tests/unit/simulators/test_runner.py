@@ -400,16 +400,33 @@ async def test_a_stop_ends_the_play() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(stop_after_the_first())
         playing = group.create_task(show.play())
-    assert [step.what for step in playing.result().steps] == ["CP001/1"]
+    report = playing.result()
+    assert [step.what for step in report.steps] == ["CP001/1"]
+    assert report.failures == ["it was stopped after 1 of 2 steps"]
 
 
-async def test_a_stop_before_csms_is_ready_fails_nothing() -> None:
+async def test_a_stop_is_the_end_of_a_stream() -> None:
+    show = Show("[stream]\nfrom_s = 0\ngap_s = 5\nstay_s = 5\n", clock=Clock(100.0))
+
+    async def stop_after_the_first() -> None:
+        await until(lambda: "started" in show.names)
+        show.stop.set()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(stop_after_the_first())
+        playing = group.create_task(show.play())
+    assert playing.result().passed
+
+
+async def test_a_play_that_was_stopped_before_csms_was_ready_has_not_passed() -> None:
     central = EqualShares(200.0)
     central.settled = False
     show = Show(arrive(1), central=central)
     show.stop.set()
     report = await show.play()
-    assert report.passed
+    assert not report.passed
+    (failure,) = report.failures
+    assert failure.startswith("it was stopped before csms was ready: ")
     assert report.steps == []
     assert "ready" not in show.names
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -76,6 +79,38 @@ async def test_one_test_at_a_time_at_a_station() -> None:
         await at.quiet()
         assert refused(at, B1) == "connector A/1 is being commissioned at this station"
         assert refused(at) == "connector A/1 is being commissioned at this station"
+
+
+async def test_two_tests_begun_in_one_breath_are_one() -> None:
+    async with site(built("B", grid_limit_w=3 * MAX_W)) as at:
+        for key, meter_wh in ((A1, 0), (B1, 1)):
+            await at.connect(key.charger_id)
+            await at.start(key, meter_wh=meter_wh)
+        at.supervisor.commissioning().start(A1, LEASE_S)
+        assert refused(at, B1) == "connector A/1 is being commissioned at this station"
+        assert refused(at) == "connector A/1 is being commissioned at this station"
+
+
+async def test_no_other_test_begins_while_what_the_last_one_taught_is_being_kept() -> None:
+    class SlowStore(FaultyStore):
+        gate = asyncio.Event()
+
+        async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
+            await self.gate.wait()
+
+    store = SlowStore()
+    async with site(built(), store=store) as at:
+        plant = Plant(at)
+        await plant.begin()
+        tests = at.supervisor.commissioning()
+        tests.start(A1, LEASE_S)
+        while tests.report("A").progress is Progress.RUNNING:
+            await plant.tick()
+        await at.start(A1, meter_wh=9)
+        assert "has taught is still being kept" in refused(at)
+        store.gate.set()
+        await at.quiet()
+        assert tests.start(A1, LEASE_S).progress is Progress.RUNNING
 
 
 async def test_its_maximum_must_fit_beside_the_least_of_the_others() -> None:

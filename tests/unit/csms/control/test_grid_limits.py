@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from csms.control.events import EventLog
 from csms.control.grid_limits import GridLimits, grid_status
 from csms.errors import (
     ConfigurationRefusedError,
@@ -259,3 +263,98 @@ def test_the_status_is_of_the_moment_it_was_asked_for() -> None:
     state.grid = given(PLAIN, state.grid, 80_000, START, valid_until=START + 9)
     assert grid_status(state, START + 8).given == GivenLimit(80_000, START, START + 9)
     assert grid_status(state, START + 9).given is None
+
+
+# ------------------------------------------------------------------------------ a slow database
+
+
+class SlowStore(FaultyStore):
+    """A store whose grid limits wait for `gate`, where there is one, before they are written.
+
+    As a writing thread does, it has taken the work on by then: who stops waiting stops nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate: asyncio.Event | None = None
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def save_grid(self, station_id: str, document: Mapping[str, Any]) -> None:
+        self.asked.append((station_id, document))
+        if self.gate is not None:
+            await self.gate.wait()
+        await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Write all that was asked, in order."""
+        while self.asked:
+            await super().save_grid(*self.asked.pop(0))
+
+
+def hurried(it: Site) -> GridLimits:
+    """The same, in no mood to wait."""
+    return GridLimits(it.store, it.clock, EventLog(it.clock), it.loop, save_within_s=0.01)
+
+
+async def test_a_lower_limit_does_not_wait_for_a_database_that_hangs() -> None:
+    store = SlowStore()
+    async with site(PLAIN, store=store) as it:
+        store.gate = asyncio.Event()
+        with pytest.raises(StorageError, match="did not answer in time"):
+            await hurried(it).give("SITE", 80_000)
+        assert source(it) == (80_000, "given")
+
+
+async def test_a_higher_limit_is_not_in_force_after_a_restart_when_it_was_not_kept_in_time() -> (
+    None
+):
+    store = SlowStore()
+    async with site(PLAIN, store=store) as it:
+        await limits(it).give("SITE", 80_000)
+        store.gate = asyncio.Event()
+        with pytest.raises(StorageError, match="did not answer in time"):
+            await hurried(it).give("SITE", 90_000)
+        assert source(it) == (80_000, "given")
+        await store.catch_up()
+    async with site(PLAIN, store=store) as it:
+        assert source(it) == (80_000, "given")
+
+
+async def test_a_station_removed_meanwhile_holds_up_nobody() -> None:
+    store = SlowStore()
+
+    async def stuck(it: Site) -> None:
+        with pytest.raises(UnknownStationError, match="TWO has been removed"):
+            await limits(it).give("TWO", 50_000)
+
+    async with site(PLAIN, store=store) as it, asyncio.TaskGroup() as tasks:
+        await it.supervisor.configure(replace(station(charger("X")), station_id="TWO"))
+        gate = store.gate = asyncio.Event()
+        tasks.create_task(stuck(it))
+        await asyncio.sleep(0)
+        store.gate = None
+        # Each station has its own turn: the other one's cut does not wait for this one's disk.
+        status = await limits(it).give("SITE", 60_000)
+        assert status.limit.limit_w == 60_000
+        await it.supervisor.remove("TWO")
+        gate.set()
+
+
+async def test_what_was_not_kept_is_written_when_it_is_said_again() -> None:
+    store = FaultyStore()
+    async with site(PLAIN, store=store) as it:
+        steps = [GridStep(START - 10, 50_000)]
+        store.grids_fail = True
+        for _ in range(2):
+            with pytest.raises(StorageError):
+                await limits(it).schedule("SITE", steps)
+        # A heartbeat has nothing of its own to be kept, and is heard.
+        await limits(it).heartbeat("SITE")
+        assert source(it) == (50_000, "schedule")
+        store.grids_fail = False
+        await limits(it).schedule("SITE", steps)
+        assert store.grids_written == 1
+        await limits(it).schedule("SITE", steps)
+        assert store.grids_written == 1
+    async with site(PLAIN, store=store) as it:
+        assert source(it) == (50_000, "schedule")

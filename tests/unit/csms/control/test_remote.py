@@ -105,7 +105,8 @@ async def test_an_accepted_start_that_never_comes_says_so() -> None:
     with pytest.raises(ChargerSilentError) as raised:
         await setting.requests.start(ONE, "TAG", None)
     assert str(raised.value) == (
-        "connector CP001/1 accepted to start a session but reported none within 0 s"
+        "connector CP001/1 accepted to start a session but reported none within 0 s: "
+        "perhaps no vehicle is plugged in"
     )
 
 

@@ -93,3 +93,11 @@ def test_a_charger_introduces_itself() -> None:
     charger = ChargerState(connected=True, last_seen_at=1.0)
     charger.introduce("ACME", "Fast", "S1", "1.2")
     assert charger == ChargerState(True, 1.0, "ACME", "Fast", "S1", "1.2")
+
+
+def test_the_session_on_a_connector() -> None:
+    state = StationState.of(SITE)
+    state.connectors[A1].session = session()
+    assert state.session_on(A1) == session()
+    assert state.session_on(A2) is None
+    assert state.session_on(ConnectorKey("X", 1)) is None
