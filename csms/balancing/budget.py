@@ -130,6 +130,29 @@ def left_for_suspects(
     return found
 
 
+def holds(
+    station: Station,
+    reserved: Mapping[ConnectorKey, int],
+    charger_id: str,
+    most_w: Mapping[str, int] = AS_CONFIGURED,
+) -> bool:
+    """Whether what is reserved fits at this charger and every node above. As for `tree`."""
+    by_charger = _by_charger(reserved)
+    seen_w = _seen_above(station, by_charger, most_w)
+    own = next(c for c in station.chargers if c.charger_id == charger_id)
+    rooms = [
+        own.max_power_w - by_charger.get(charger_id, 0),
+        station.available_w - sum(seen_w.values()),
+    ]
+    rooms += [
+        feeder.limit_w
+        - sum(seen_w[c.charger_id] for c in station.chargers if c.feeder_id == feeder.feeder_id)
+        for feeder in station.feeders
+        if feeder.feeder_id == own.feeder_id
+    ]
+    return min(rooms) >= 0
+
+
 def _charger_nodes(
     chargers: Iterable[Charger],
     leaves: Mapping[ConnectorKey, Leaf],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from csms.balancing.allocation import Allocator, Leaf, Share
-from csms.balancing.budget import left_for_suspects, tree
+from csms.balancing.budget import holds, left_for_suspects, tree
 from csms.balancing.demand import Demand, DemandPolicy, next_demand
 from csms.balancing.quantize import quantum_w
 from csms.dispatch.capability import Capability, unit_of
@@ -88,7 +88,8 @@ class Balancer:
         was refused or unanswered and waits for its retry), or without a confirmed fallback.
 
         Paused connectors resume one at a time, when there is power for it, and with their whole
-        hardware maximum kept free.
+        hardware maximum kept free: it counts in the ledger before the limit that ends the pause
+        is sent.
         """
         self._follow_demands(state, now)
         station = state.in_force(now)
@@ -165,23 +166,29 @@ class Balancer:
         shares: Mapping[ConnectorKey, Share],
         now: float,
     ) -> None:
-        """Of the paused connectors the one that has waited longest may resume, if one can."""
+        """Of the paused connectors the one that has waited longest may resume, if one can.
+
+        One can whose hardware maximum fits beside what is reserved for others and the least the
+        rest can be lowered to. It is told to when the rest have been lowered.
+        """
         on_trial = bool(watched.on_probation)
         leaves = {k: picture.leaves.pop(k) for k in watched.paused if k in picture.leaves}
+        picture.reserved |= {key: ledger.worst_case_w(key) for key in leaves}
+        station = state.in_force(now)
+        floors = {key: leaf.floor_w for key, leaf in picture.leaves.items()}
         for key in sorted(leaves, key=lambda k: (leaves[k].waiting_since, k)):
             connector = state.station.connector(key)
             session = state.connectors[key].session
             session_id = session.session_id if session is not None else None
             kept_w = ledger.least_w(key, session_id, now)
             worth_it = shares[key].value_w > max(kept_w, connector.minimum_w)
-            fits = connector.max_power_w <= state.available_w(now)
-            if worth_it and fits and not on_trial:
+            picture.stuck[key] = Share(kept_w, LimitSource.UNCERTAIN)
+            most = {**floors, **picture.reserved, key: connector.max_power_w}
+            if worth_it and not on_trial and holds(station, most, key.charger_id, picture.most_w):
                 on_trial = True
                 picture.reserved[key] = connector.max_power_w
-                picture.stuck[key] = Share(connector.max_power_w // 2, LimitSource.UNCERTAIN)
-            else:
-                picture.reserved[key] = ledger.worst_case_w(key)
-                picture.stuck[key] = Share(kept_w, LimitSource.UNCERTAIN)
+                if ledger.set_aside(key, connector.max_power_w):
+                    picture.stuck[key] = Share(connector.max_power_w // 2, LimitSource.UNCERTAIN)
 
     def _follow_demands(self, state: StationState, now: float) -> None:
         by_key = {c.key: c for c in state.station.connectors()}

@@ -129,7 +129,8 @@ class Sender:
         steps_w = {}
         changed: list[Entry] = []
         for order in orders:
-            counted_w = self._ledger.worst_case_w(order.entry.connector)
+            # What a connector is suspected of is not on disk: its limits must be.
+            counted_w = self._ledger.permitted_w(order.entry.connector)
             steps_w[order.command.token] = order.entry.counted_w - counted_w
             changed += self._ledger.send(order.entry)
         lawful = self._lawful(overdrawn)

@@ -65,11 +65,13 @@ class Watch:
             for connector in charger.connectors:
                 key = connector.key
                 known = before.get(key, Compliance())
+                session = state.connectors[key].session
                 terms = Terms(
                     ledger.permitted_w(key),
                     unit_of(connector, capability),
                     self._meter_interval_s,
                     trusts_resume=trusts_resume(capability),
+                    sent_w=0 if session is None else ledger.sent_w(key, session.session_id),
                 )
                 after = next_compliance(
                     known, connector, state.connectors[key], terms, self._policy, now
@@ -82,7 +84,8 @@ class Watch:
                     self._on_probation.add(key)
                 counts_w = self._counts_w(key, after, connector, capability)
                 if key in self._under_test:
-                    _set_aside(ledger, connector, counts_w)
+                    if not ledger.set_aside(key, max(connector.max_power_w, counts_w or 0)):
+                        ledger.suspect(key, counts_w)
                     continue
                 ledger.suspect(key, counts_w)
                 if after.step > known.step:
@@ -111,19 +114,6 @@ class Watch:
         if Proof.NO in {capability.survives_reconnect, capability.survives_reboot}:
             return max(connector.max_power_w, feared_w or 0)
         return feared_w
-
-
-def _set_aside(ledger: Ledger, connector: Connector, counts_w: int | None) -> None:
-    """Count the hardware maximum once it fits beside all else, and from then on."""
-    key, most_w = connector.key, max(connector.max_power_w, counts_w or 0)
-    if ledger.worst_case_w(key) < most_w:
-        before = ledger.overdrawn()
-        ledger.suspect(key, most_w)
-        if all(watts <= before.get(node, 0) for node, watts in ledger.overdrawn().items()):
-            return
-        ledger.suspect(key, counts_w)
-        return
-    ledger.suspect(key, most_w)
 
 
 def trusts_resume(capability: Capability) -> bool:

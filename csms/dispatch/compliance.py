@@ -129,14 +129,16 @@ class Terms:
 
     `in_force_w` is the most that any limit which may be in force lets through now, the fallback
     included: `Ledger.worst_case_w`, without what its compliance makes it count. `unit` is how its
-    limits are written, `interval_s` the meter interval it was told (None: not known), and
-    `trusts_resume` whether it is known to obey a limit after a pause.
+    limits are written, `interval_s` the meter interval it was told (None: not known),
+    `trusts_resume` whether it is known to obey a limit after a pause, and `sent_w` the most that
+    was sent to its session since the newest confirmed limit.
     """
 
     in_force_w: int
     unit: RateUnit = RateUnit.WATTS
     interval_s: float | None = None
     trusts_resume: bool = False
+    sent_w: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def next_compliance(
     """
     before = _entered(previous or Compliance(), state, now)
     memory = _with_limit(before.memory, terms, policy, now)
-    before = _paced(_remembering(before, memory), connector, state.session, policy)
+    before = _paced(_remembering(before, memory), connector, state.session, terms, policy)
     look, memory = _look(before.memory, connector, state, terms, policy)
     if look is not None:
         memory = _with_runs(before, memory, look, connector, terms, policy)
@@ -228,22 +230,6 @@ def next_compliance(
     if (counted_w, verdict) == (judged.counted_w, judged.verdict):
         return judged
     return replace(judged, counted_w=counted_w, verdict=verdict)
-
-
-def raised_counts_w(
-    compliance: Compliance | None, connector: Connector, terms: Terms, limit_w: int
-) -> int:
-    """What must be free before a limit of `limit_w` is sent, in watts.
-
-    More than the limit when the connector is convicted, or when this would end a pause after which
-    it may run without a limit.
-    """
-    if compliance is None:
-        return limit_w
-    doubtful = compliance.cause is not None
-    if compliance.paused or compliance.resumed:
-        doubtful = doubtful or not terms.trusts_resume
-    return max(limit_w, compliance.observed_w, connector.max_power_w) if doubtful else limit_w
 
 
 def pardon(compliance: Compliance) -> Compliance:
@@ -299,17 +285,25 @@ def _with_limit(memory: Memory, terms: Terms, policy: CompliancePolicy, now: flo
 
 
 def _paced(
-    before: Compliance, connector: Connector, session: Session | None, policy: CompliancePolicy
+    before: Compliance,
+    connector: Connector,
+    session: Session | None,
+    terms: Terms,
+    policy: CompliancePolicy,
 ) -> Compliance:
-    """Whether the session is paused by its confirmed limit, or was."""
+    """Whether the session is paused by its confirmed limit, or was.
+
+    The pause is over when the limit that ends it is sent, confirmed or not.
+    """
     if session is None or not session.limits:
         return before
     least_w = max(connector.minimum_w, policy.least_dc_w)
     if connector.current_type is CurrentType.AC:
         least_w = max(connector.minimum_w, LEAST_AC_A * connector.phases * connector.voltage_v)
-    if session.limits[-1].limit_w < least_w:
+    low = session.limits[-1].limit_w < least_w
+    if low and terms.sent_w < least_w:
         return replace(before, paused=True, resumed=False)
-    if not before.paused:
+    if not before.paused and (before.resumed or not low):
         return before
     memory = replace(before.memory, kept=None)
     return replace(before, paused=False, resumed=True, memory=memory)

@@ -408,6 +408,31 @@ class Ledger:
         else:
             self._suspected_w[key] = watts
 
+    def set_aside(self, key: ConnectorKey, watts: int) -> bool:
+        """Suspect the connector of this much, if that fits beside all that may be in force.
+
+        Returns whether it counts so. What counts as much already needs no more room.
+        """
+        before, suspected_w = self.overdrawn(), self._suspected_w.get(key)
+        counted_w = self.worst_case_w(key)
+        self.suspect(key, watts)
+        over = self.overdrawn()
+        if counted_w < watts and any(w > before.get(node, 0) for node, w in over.items()):
+            self.suspect(key, suspected_w)
+            return False
+        return True
+
+    def sent_w(self, key: ConnectorKey, session_id: str) -> int:
+        """The most that was sent to this session since its newest confirmed limit, in watts.
+
+        It may have come into force. A session without limits of its own goes by the fallback.
+        """
+        entries = self._entries[key]
+        own = [e for e in entries if e.session_id == session_id] or entries
+        confirmed = [e.token for e in own if e.state is EntryState.CONFIRMED]
+        newest = max(confirmed, default=0)
+        return max((e.counted_w for e in own if e.token > newest), default=0)
+
     def _change(self, key: ConnectorKey, gone: list[Entry]) -> list[Entry]:
         self._changed()
         tokens = {e.token for e in gone}

@@ -6,7 +6,7 @@ import pytest
 
 from csms.balancing.allocation import Leaf, Node
 from csms.balancing.allocators.max_min import allocate
-from csms.balancing.budget import Budget, Reduction, grid_budget, left_for_suspects, tree
+from csms.balancing.budget import Budget, Reduction, grid_budget, holds, left_for_suspects, tree
 from csms.station.model import Charger, Connector, ConnectorKey, Feeder, LimitSource, Station
 
 
@@ -224,3 +224,23 @@ def test_what_is_left_is_never_negative() -> None:
 
 def test_a_feeder_that_is_short_takes_nothing_from_others() -> None:
     assert left({"A/1": 60, "B/1": 35, "C/1": 5}, "C/1") == {}
+
+
+@pytest.mark.parametrize(
+    ("reserved", "fits"),
+    [
+        ({"A/1": 40, "C/1": 50}, True),
+        ({"A/1": 41, "C/1": 50}, False),
+        ({"A/1": 30, "A/2": 21}, False),
+        ({"A/1": 40, "B/1": 30}, True),
+        ({"A/1": 40, "B/1": 31}, False),
+        ({"A/1": 40, "C/1": 50, "C/2": 50}, True),
+    ],
+)
+def test_what_is_reserved_fits_at_a_charger_and_above_or_not(
+    reserved: dict[str, int], fits: bool
+) -> None:
+    feeders = (Feeder("F", 70), Feeder("G", 10))
+    chargers = (charger("A", 50, feeder="F"), charger("B", 50, feeder="F"), charger("C", 50))
+    site = Station("S", 90, chargers, feeders=feeders)
+    assert holds(site, {key(k): w for k, w in reserved.items()}, "A") is fits

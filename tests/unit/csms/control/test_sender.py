@@ -199,6 +199,14 @@ async def test_without_a_store_lowers_go_out_and_raises_are_taken_back() -> None
         assert at.kinds() == ["ledger_not_written"] * 2
 
 
+async def test_without_a_store_a_raise_into_what_is_set_aside_is_taken_back_too() -> None:
+    async with desk() as at:
+        assert at.ledger.set_aside(A1, 90_000)
+        at.store.broken = True
+        assert await at.send(order(9, 50_000)) == 1
+        assert at.link.wire == []
+
+
 async def test_without_a_store_no_lease_is_renewed() -> None:
     async with desk() as at:
         first = order(9, 90_000, lease_s=300.0)

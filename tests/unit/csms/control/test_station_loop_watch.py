@@ -15,7 +15,7 @@ from csms.ports import Answer
 from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey, Station, Told
 from tests.stations import charger, station
-from tests.unit.csms.control.fakes import NO, YES, Rig, rig
+from tests.unit.csms.control.fakes import NO, SILENCE, YES, Rig, answering, rig
 
 A1, B1, C1 = ConnectorKey("A", 1), ConnectorKey("B", 1), ConnectorKey("C", 1)
 
@@ -210,3 +210,40 @@ async def test_chargers_shown_to_obey_resume_together() -> None:
         assert site.loop.watch.watched().paused == frozenset()
         await site.renew(replace(site.loop.state.station, grid_limit_w=99_000))
         assert site.limits() == {"A/1": 49_500, "B/1": 49_500}
+
+
+async def test_nobody_resumes_where_its_maximum_does_not_fit_beside_the_others() -> None:
+    async with rig(singles("A", "B", grid_limit_w=155_000), "A", "B") as site:
+        await site.start(B1)
+        await draws(site, {B1: 100_000}, 2)
+        await site.start(A1)
+        await draws(site, {A1: 77_000, B1: 77_000}, 2)
+        # B keeps its limit through a cut that pauses A.
+        site.link.script = answering(SILENCE, B1)
+        await site.renew(replace(site.loop.state.station, grid_limit_w=50_000))
+        await draws(site, {A1: 0}, 2)
+        assert site.loop.watch.watched().paused == {A1}
+        await site.disconnect("B")
+        kept_w = site.counted()["B/1"]
+        assert site.counted() == {"B/1": kept_w}
+        site.link.wire.clear()
+        await site.renew(replace(site.loop.state.station, grid_limit_w=155_000))
+        assert (kept_w > 55_000, site.link.wire) == (True, [])
+        assert site.loop.ledger.overdrawn() == {}
+
+
+async def test_the_maximum_counts_before_the_limit_that_ends_the_pause_is_on_the_wire() -> None:
+    async with rig(singles("A", "B"), "A", "B") as site:
+        await paused_pair(site)
+        counted: list[int] = []
+        site.link.before_limit = lambda command: counted.append(
+            site.loop.ledger.worst_case_w(command.connector)
+        )
+        site.link.script = answering(SILENCE, A1)
+        await site.renew(replace(site.loop.state.station, grid_limit_w=120_000))
+        assert set(counted) == {100_000}
+        # Nobody knows whether it is in force: it counts as if it were.
+        await draws(site, {A1: 0, B1: 0}, 2)
+        assert site.counted() == {"A/1": 100_000}
+        assert site.loop.watch.watched().on_probation == {A1}
+        assert site.limits()["B/1"] == 0

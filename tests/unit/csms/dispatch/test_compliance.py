@@ -17,7 +17,6 @@ from csms.dispatch.compliance import (
     Verdict,
     next_compliance,
     pardon,
-    raised_counts_w,
 )
 from csms.station.model import Connector, ConnectorKey, CurrentType, RateUnit
 from csms.station.state import ConnectorState, LimitStep, Reading, Session
@@ -582,16 +581,15 @@ def test_a_new_session_has_not_been_paused() -> None:
     assert (made.found.paused, made.found.resumed, made.found.counted_w) == (False, False, None)
 
 
-def test_a_raise_must_have_room_for_what_it_may_let_loose() -> None:
-    terms, trusting = Terms(0), Terms(0, trusts_resume=True)
-    paused, resumed = Compliance(paused=True), Compliance(resumed=True)
-    guilty = Compliance(cause=Cause.LIMIT, observed_w=170_000)
-    assert raised_counts_w(None, DC, terms, 50_000) == 50_000
-    assert raised_counts_w(Compliance(), DC, terms, 50_000) == 50_000
-    assert raised_counts_w(paused, DC, terms, 50_000) == MAX
-    assert raised_counts_w(resumed, DC, terms, 50_000) == MAX
-    assert raised_counts_w(paused, DC, trusting, 50_000) == 50_000
-    assert raised_counts_w(guilty, DC, trusting, 50_000) == 170_000
+def test_a_pause_is_over_when_the_limit_that_ends_it_is_sent() -> None:
+    made = outlet(0)
+    made.terms = replace(made.terms, sent_w=50_000)
+    found = made.ask(31.0)
+    assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
+    # It was not sent after all, or has been lowered again: the pause goes on.
+    made.terms = replace(made.terms, sent_w=0)
+    found = made.ask(32.0)
+    assert (found.paused, found.resumed, found.counted_w) == (True, False, None)
 
 
 def test_the_first_question_needs_no_answer_before() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.station.model import ConnectorKey, Limit, LimitSource
@@ -266,3 +268,31 @@ def test_what_was_seen_above_a_connectors_maximum_is_true_whatever_the_nameplate
     assert ledger.most_w() == {"CP001": 250_000}
     assert ledger.charger_w("CP001") == 250_000
     assert ledger.overdrawn() == {"charger CP001": 50_000}
+
+
+def test_what_is_set_aside_fits_at_every_node_or_counts_as_before() -> None:
+    ledger = controlled(20_000)
+    ledger.rebuild(replace(ledger.station, grid_limit_w=100_000))
+    assert not ledger.set_aside(ONE, 80_001)
+    assert ledger.suspected() == set()
+    assert ledger.set_aside(ONE, 80_000)
+    assert ledger.worst_case_w(ONE) == 80_000
+    assert not ledger.set_aside(ONE, 90_000)
+    assert ledger.worst_case_w(ONE) == 80_000
+    # What counts already is not taken back by a cut.
+    ledger.rebuild(replace(ledger.station, grid_limit_w=50_000))
+    assert ledger.set_aside(ONE, 80_000)
+
+
+def test_the_most_that_was_sent_since_the_newest_confirmed_limit() -> None:
+    ledger = controlled()
+    assert ledger.sent_w(ONE, "s1") == 0
+    ledger.send(fallback(3, 5_000))
+    assert ledger.sent_w(ONE, "s1") == 5_000
+    ledger.send(entry(4, 40_000))
+    ledger.send(entry(5, 10_000))
+    assert ledger.sent_w(ONE, "s1") == 40_000
+    ledger.settle(4, EntryState.REFUSED, 1.0)
+    assert ledger.sent_w(ONE, "s1") == 40_000
+    ledger.settle(5, EntryState.CONFIRMED, 1.0)
+    assert ledger.sent_w(ONE, "s1") == 0
