@@ -37,12 +37,14 @@ class Watched:
 
     `paused`: a limit has paused them, and they may resume at full power whatever they are told.
     `on_probation`: they have to show that they obey, which only a limit clearly below what they
-    could draw can show. `under_test`: their hardware maximum is kept free for them.
+    could draw can show. `under_test`: their hardware maximum is kept free for them. `overdue`:
+    those on probation that have shown nothing for so long that nobody else waits for them.
     """
 
     paused: Collection[ConnectorKey] = ()
     on_probation: Collection[ConnectorKey] = ()
     under_test: Collection[ConnectorKey] = ()
+    overdue: Collection[ConnectorKey] = ()
 
 
 @dataclass(slots=True)
@@ -171,7 +173,7 @@ class Balancer:
         One can whose hardware maximum fits beside what is reserved for others and the least the
         rest can be lowered to. It is told to when the rest have been lowered.
         """
-        on_trial = bool(watched.on_probation)
+        on_trial = bool(set(watched.on_probation) - set(watched.overdue))
         leaves = {k: picture.leaves.pop(k) for k in watched.paused if k in picture.leaves}
         picture.reserved |= {key: ledger.worst_case_w(key) for key in leaves}
         station = state.in_force(now)

@@ -25,6 +25,7 @@ from csms.control.grid_limits import GridLimits
 from csms.control.kept_stations import Origin, in_force, require_default
 from csms.control.recorder import RecorderSettings, StationRecorder, as_started
 from csms.control.remote import RemoteRequests
+from csms.control.restored import remember_limits
 from csms.control.sender import LimitAnswered
 from csms.control.station_loop import LoopSettings, StationLoop
 from csms.control.status import SessionStatus, StationStatus
@@ -202,6 +203,7 @@ class Supervisor:
             if entry.session_id is not None and entry.session_id not in sessions:
                 over = ledger.end_session(entry.connector, entry.session_id)
                 self._store.write_later(station.station_id, over)
+        remember_limits(state, ledger)
         loop = StationLoop(
             state,
             ledger,

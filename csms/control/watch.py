@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from csms.control.balancer import Standing, Watched
 from csms.dispatch.capability import Capability, Proof, unit_of
 from csms.dispatch.compliance import (
+    FRESH_INTERVALS,
     Compliance,
     CompliancePolicy,
     Step,
@@ -28,9 +29,11 @@ class Watch:
         self._meter_interval_s = meter_interval_s
         self._known: dict[ConnectorKey, Compliance] = {}
         self._resumed_at: dict[ConnectorKey, float] = {}
+        self._idle: dict[ConnectorKey, tuple[float, float]] = {}
         self._paused: set[ConnectorKey] = set()
         self._on_probation: set[ConnectorKey] = set()
         self._under_test: set[ConnectorKey] = set()
+        self._overdue: set[ConnectorKey] = set()
 
     def of(self, key: ConnectorKey) -> Compliance:
         """How this connector stands to its limits."""
@@ -39,7 +42,10 @@ class Watch:
     def watched(self) -> Watched:
         """The connectors that may not keep to their limits."""
         return Watched(
-            frozenset(self._paused), frozenset(self._on_probation), frozenset(self._under_test)
+            frozenset(self._paused),
+            frozenset(self._on_probation),
+            frozenset(self._under_test),
+            frozenset(self._overdue),
         )
 
     def look(
@@ -60,6 +66,7 @@ class Watch:
         before, self._known = self._known, {}
         self._paused.clear()
         self._on_probation.clear()
+        self._overdue.clear()
         for charger in state.station.chargers:
             capability = standing[charger.charger_id].capability
             for connector in charger.connectors:
@@ -82,6 +89,8 @@ class Watch:
                 doubtful = after.cause is not None or self._on_trial(key, after, now)
                 if doubtful and after.counted_w is not None:
                     self._on_probation.add(key)
+                    if now - self._resumed_at.get(key, now) >= TRIAL_S:
+                        self._overdue.add(key)
                 counts_w = self._counts_w(key, after, connector, capability)
                 if key in self._under_test:
                     if not ledger.set_aside(key, max(connector.max_power_w, counts_w or 0)):
@@ -94,13 +103,28 @@ class Watch:
     def _on_trial(self, key: ConnectorKey, known: Compliance, now: float) -> bool:
         """Whether a connector that resumed must still show that it obeys.
 
-        One that draws nothing shows nothing: after a while its limits count again. If it does draw
-        too much then, that is seen as anywhere else.
+        One that is seen to draw nothing for a while has shown that it does not run away: its limits
+        count again. If it does draw too much then, that is seen as anywhere else. One that is not
+        seen at all has shown nothing.
         """
         if not known.resumed:
             self._resumed_at.pop(key, None)
+            self._idle.pop(key, None)
             return False
-        return now - self._resumed_at.setdefault(key, now) < TRIAL_S
+        self._resumed_at.setdefault(key, now)
+        since, until = self._idle.get(key, (now, now))
+        if until - since >= TRIAL_S:
+            return False
+        said_at = known.memory.said_at
+        fresh_s = self._policy.settle_s + FRESH_INTERVALS * self._meter_interval_s
+        idle = (known.memory.same_w or 0) <= self._policy.idle_w
+        if said_at is None or now - said_at > fresh_s or not idle:
+            self._idle.pop(key, None)
+            return True
+        if said_at <= self._resumed_at[key]:
+            return True
+        self._idle[key] = self._idle.get(key, (said_at, said_at))[0], said_at
+        return said_at - self._idle[key][0] < TRIAL_S
 
     def _counts_w(
         self, key: ConnectorKey, known: Compliance, connector: Connector, capability: Capability

@@ -176,22 +176,56 @@ def test_a_connector_that_resumes_is_on_probation_until_it_was_seen_to_obey() ->
     assert scene.ledger.worst_case_w(A1) == 40_000
 
 
-def test_a_connector_that_resumes_and_draws_nothing_is_believed_after_a_while() -> None:
+def resumed() -> Scene:
     scene = paused()
     scene.limit(A1, 40_000, "A/1")
     scene.look()
-    scene.now += TRIAL_S - 1.0
-    scene.look()
+    return scene
+
+
+def test_a_connector_that_resumes_and_is_seen_to_draw_nothing_is_believed_after_a_while() -> None:
+    scene = resumed()
+    readings = int(TRIAL_S / 10.0)
+    scene.draws(A1, 0, readings)
     assert scene.ledger.worst_case_w(A1) == 100_000
-    scene.now += 1.0
-    scene.look()
+    scene.draws(A1, 0)
     assert scene.ledger.worst_case_w(A1) == 40_000
     assert scene.watch.watched().on_probation == frozenset()
+    # It stays believed when its charger falls silent.
+    scene.now += 1_000.0
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 40_000
     # Another pause, another trial.
     scene.limit(A1, 0, "A/1")
     scene.look()
     scene.limit(A1, 40_000, "A/1")
     scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+def test_a_connector_that_resumes_and_is_not_seen_counts_at_its_maximum() -> None:
+    scene = resumed()
+    scene.now += TRIAL_S - 1.0
+    scene.look()
+    assert scene.watch.watched().overdue == frozenset()
+    scene.now += 1.0
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
+    # Nobody else waits for it.
+    assert scene.watch.watched().overdue == {A1}
+    # One reading before and one after a silence are no row.
+    scene.draws(A1, 0)
+    scene.now += TRIAL_S
+    scene.look()
+    scene.draws(A1, 0)
+    assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+def test_a_connector_that_resumes_and_draws_a_little_has_not_drawn_nothing() -> None:
+    scene = resumed()
+    scene.draws(A1, 0, 10)
+    scene.draws(A1, 96_000)
+    scene.draws(A1, 0, 10)
     assert scene.ledger.worst_case_w(A1) == 100_000
 
 
