@@ -120,7 +120,7 @@ class Sender:
         not sent (safety rules I3, F17, I1); the next cycle works it out again. What is not durable
         must be covered, after a restart, by what is: a lower goes out, but ends no later than what
         it lowers, or, without an end, is no higher than what counts when every lease is over (see
-        `_lasting`); no lease is renewed, and nothing that lowers nothing takes the place of one.
+        `_lasting_w`); no lease is renewed, and nothing that lowers nothing takes the place of one.
         """
         if not orders:
             return 0
