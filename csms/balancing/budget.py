@@ -5,11 +5,18 @@ A battery will be one more term of the grid's budget.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from csms.balancing.allocation import Leaf, Node
-from csms.station.model import Charger, Connector, ConnectorKey, LimitSource, Station
+from csms.station.model import (
+    Charger,
+    Connector,
+    ConnectorKey,
+    LimitSource,
+    SharedLimit,
+    Station,
+)
 
 NO_PART = "connectors that take no part"
 AS_CONFIGURED: Mapping[str, int] = {}
@@ -48,7 +55,10 @@ def grid_budget(
     most_w: Mapping[str, int] = AS_CONFIGURED,
 ) -> Budget:
     """The grid connection's budget. `reserved` and `most_w` as for `tree`."""
-    seen_w = _seen_above(station, _by_charger(reserved), most_w)
+    return _grid_budget(station, _seen_above(station, _by_charger(reserved), most_w))
+
+
+def _grid_budget(station: Station, seen_w: Mapping[str, int]) -> Budget:
     return Budget(
         station.grid_limit_w,
         (
@@ -87,7 +97,7 @@ def tree(
             children.append(Node(feeder.feeder_id, cap_w, LimitSource.FEEDER, nodes))
     for chargers in by_feeder.values():
         children.extend(_charger_nodes(chargers, leaves, by_charger))
-    cap_w = grid_budget(station, reserved, most_w).available_w
+    cap_w = _grid_budget(station, seen_w).available_w
     return Node(station.station_id, cap_w, LimitSource.GRID, tuple(children))
 
 
@@ -106,21 +116,16 @@ def left_for_suspects(
     """
     by_charger = _by_charger(reserved)
     seen_w = _seen_above(station, by_charger, most_w)
-    lacks: list[tuple[int, LimitSource, set[str]]] = []
-    for feeder in station.feeders:
-        below = {c.charger_id for c in station.chargers if c.feeder_id == feeder.feeder_id}
-        over_w = sum(seen_w[charger_id] for charger_id in below) - feeder.limit_w
-        lacks.append((over_w, LimitSource.FEEDER, below))
-    lacks.append((sum(seen_w.values()) - station.available_w, LimitSource.GRID, set(seen_w)))
+    short = [(over_w, shared) for over_w, shared in _overdrawn(station, seen_w) if over_w > 0]
     found: dict[ConnectorKey, tuple[int, LimitSource]] = {}
     for charger in station.chargers:
         mine = [c.key for c in charger.connectors if c.key in suspects]
         rest_w = by_charger.get(charger.charger_id, 0) - sum(reserved[key] for key in mine)
         own_w = seen_w[charger.charger_id] - min(_most_w(charger, most_w), rest_w)
         lefts = [
-            (max(0, own_w - over_w), source)
-            for over_w, source, below in lacks
-            if over_w > 0 and charger.charger_id in below
+            (max(0, own_w - over_w), shared.source)
+            for over_w, shared in short
+            if charger.charger_id in shared.charger_ids
         ]
         if len(mine) > 1 and sum(reserved[key] for key in mine) > charger.max_power_w:
             lefts.append((charger.max_power_w, LimitSource.CHARGER))
@@ -139,18 +144,18 @@ def holds(
     """Whether what is reserved fits at this charger and every node above. As for `tree`."""
     by_charger = _by_charger(reserved)
     seen_w = _seen_above(station, by_charger, most_w)
-    own = next(c for c in station.chargers if c.charger_id == charger_id)
-    rooms = [
-        own.max_power_w - by_charger.get(charger_id, 0),
-        station.available_w - sum(seen_w.values()),
-    ]
-    rooms += [
-        feeder.limit_w
-        - sum(seen_w[c.charger_id] for c in station.chargers if c.feeder_id == feeder.feeder_id)
-        for feeder in station.feeders
-        if feeder.feeder_id == own.feeder_id
-    ]
-    return min(rooms) >= 0
+    own = station.charger(charger_id)
+    assert own is not None
+    return by_charger.get(charger_id, 0) <= own.max_power_w and not any(
+        over_w > 0 and charger_id in shared.charger_ids
+        for over_w, shared in _overdrawn(station, seen_w)
+    )
+
+
+def _overdrawn(station: Station, seen_w: Mapping[str, int]) -> Iterator[tuple[int, SharedLimit]]:
+    """By how many watts what is reserved is more than each limit above the chargers."""
+    for shared in station.shared_limits():
+        yield sum(seen_w[c] for c in shared.charger_ids) - shared.limit_w, shared
 
 
 def _charger_nodes(

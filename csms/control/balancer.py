@@ -180,7 +180,7 @@ class Balancer:
         floors = {key: leaf.floor_w for key, leaf in picture.leaves.items()}
         for key in sorted(leaves, key=lambda k: (leaves[k].waiting_since, k)):
             connector = state.station.connector(key)
-            session = state.connectors[key].session
+            session = state.session_on(key)
             session_id = session.session_id if session is not None else None
             kept_w = ledger.least_w(key, session_id, now)
             worth_it = shares[key].value_w > max(kept_w, connector.minimum_w)
@@ -217,15 +217,14 @@ class Balancer:
         picture = _Picture(most_w=ledger.most_w())
         for connector in state.station.connectors():
             key = connector.key
-            session = state.connectors[key].session
+            session = state.session_on(key)
             stands = standing[key.charger_id]
             doubtful = ledger.uncontrolled(key)
             if session is not None:
                 picture.declared.append((session.session_id, session.vehicle_max_w))
             tested = key in watched.under_test
             trusted = not tested and (not doubtful or stands.settling)
-            # What limits a session of such a charger is sent as its fallback is.
-            scope = Scope.DEFAULT if stands.capability.shares_slot else Scope.SESSION
+            scope = stands.capability.session_scope
             if session is not None and stands.connected and not held(key, scope) and trusted:
                 picture.leaves[key] = self._leaf(connector, session, stands.capability)
                 continue

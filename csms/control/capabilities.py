@@ -57,9 +57,7 @@ class CapabilityBook:
         What was learned of its model is the first guess for a charger of which nothing was: one
         that works must not be changed for what another one refused.
         """
-        learned = self._chargers.get(charger.charger_id)
-        if learned is None:
-            learned = self._models.get(_model(state), NOTHING)
+        learned = self._kept(charger.charger_id, state)
         said = self._hints.get(charger.charger_id, NOTHING)
         known = self._merged.get(charger.charger_id)
         # Asked for in every cycle; none of the four changes often.
@@ -70,11 +68,14 @@ class CapabilityBook:
         return known[1]
 
     def _learned(self, charger_id: str, state: ChargerState) -> Capability:
-        """What was learned of it, or else of its model; of another firmware without its proofs."""
+        """What is kept for it; without the proofs when it showed them with another firmware."""
+        kept = self._kept(charger_id, state)
+        return kept if self._proved_on.get(charger_id) == state.firmware else _unproved(kept)
+
+    def _kept(self, charger_id: str, state: ChargerState) -> Capability:
+        """What was learned of it, or else of its model (which never has proofs)."""
         own = self._chargers.get(charger_id)
-        if own is None:
-            return self._models.get(_model(state), NOTHING)
-        return own if self._proved_on.get(charger_id) == state.firmware else _unproved(own)
+        return self._models.get(_model(state), NOTHING) if own is None else own
 
     def hinted(self, charger_id: str, hints: Capability) -> None:
         """What the charger says of itself; what was learned counts more. Not kept."""

@@ -115,7 +115,7 @@ class Commissioning:
 
     def _require_fit(self, loop: StationLoop, connector: ConnectorKey) -> None:
         sessions = loop.state.sessions()
-        if loop.state.connectors[connector].session is None:
+        if loop.state.session_on(connector) is None:
             raise CommissioningRefusedError(
                 f"no session runs on connector {connector}: plug a vehicle in and start one first"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from csms.control.balancer import Standing
@@ -20,10 +20,9 @@ class Conditions:
     station: Condition
 
 
-def conditions(
-    ledger: Ledger, standing: Mapping[str, Standing], suspected: Collection[ConnectorKey]
-) -> Conditions:
-    """The conditions now. `suspected` connectors count for more than their limits."""
+def conditions(ledger: Ledger, standing: Mapping[str, Standing]) -> Conditions:
+    """The conditions now."""
+    suspected = ledger.suspected()
     connectors: dict[ConnectorKey, Condition] = {}
     chargers: dict[str, Condition] = {}
     for charger in ledger.station.chargers:

@@ -37,7 +37,12 @@ class KeptStation:
 
     def document(self) -> dict[str, Any]:
         """What is kept in the database."""
-        return {"in_force": dump_station(self.station), "file": self.file}
+        return document(self.station, self.file)
+
+
+def document(station: Station, file: dict[str, Any] | None) -> dict[str, Any]:
+    """What is kept of a station whose file's document is this, None without a file."""
+    return {"in_force": dump_station(station), "file": file}
 
 
 def in_force(configured: Sequence[Station], kept: Mapping[str, Document]) -> list[KeptStation]:

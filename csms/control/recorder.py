@@ -39,7 +39,6 @@ from csms.station.facts import (
     SessionStarted,
 )
 from csms.station.model import ConnectorKey
-from csms.station.state import Session
 from csms.station.update import outlet, session_of_sample
 
 log = structlog.get_logger(__name__)
@@ -223,7 +222,7 @@ class StationRecorder:
 
         A charger that was offline tells what happened meanwhile, and not always in order.
         """
-        running = _running(loop, stored.connector)
+        running = loop.state.session_on(stored.connector)
         if running is None or running.session_id == stored.session_id:
             return False
         latest = self.now() + CLOCK_AHEAD_S
@@ -264,7 +263,7 @@ class StationRecorder:
 
     async def _end_older(self, loop: StationLoop, stored: StoredSession) -> None:
         """Whoever starts a session on a connector has no other there, whatever was reported."""
-        older = _running(loop, stored.connector)
+        older = loop.state.session_on(stored.connector)
         if older is None:
             return
         found = await self._store.find(stored.connector.charger_id, older.transaction_id)
@@ -302,15 +301,10 @@ def _untold(loop: StationLoop, stored: StoredSession) -> bool:
     """Whether a kept session never reached its loop: the database failed right after its start."""
     if stored.ended_at is not None or stored.id_status is not TokenStatus.ACCEPTED:
         return False
-    there = _running(loop, stored.connector)
+    there = loop.state.session_on(stored.connector)
     return there is None or (
         there.session_id != stored.session_id and there.started_at <= stored.started_at
     )
-
-
-def _running(loop: StationLoop, connector: ConnectorKey) -> Session | None:
-    known = loop.state.connectors.get(connector)
-    return known.session if known is not None else None
 
 
 @contextmanager

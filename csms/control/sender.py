@@ -14,7 +14,7 @@ import structlog
 from csms.control.events import EventLog
 from csms.control.orders import Order
 from csms.dispatch.commands import SetLimit
-from csms.dispatch.ledger import Entry, EntryState, Ledger
+from csms.dispatch.ledger import Entry, EntryState, Ledger, same_limit
 from csms.dispatch.planner import Wish
 from csms.errors import StorageError
 from csms.ports import Answer, ChargerLink, Clock, LedgerStore, Outcome
@@ -153,28 +153,21 @@ class Sender:
 
     def _covered(self, order: Order, step_w: int) -> Order | None:
         """The order as a restart that knows nothing of it would still count it; None to wait."""
-        others = [
-            entry
-            for entry in self._ledger.entries()
-            if entry.connector == order.entry.connector and entry.token != order.command.token
-        ]
+        known = self._ledger.entries_of(order.entry.connector)
+        others = [entry for entry in known if entry.token != order.command.token]
         if order.entry.limit.expires_at is not None:
             return _ending_like(others, order) if step_w != 0 else None
         lasting_w = _lasting_w(others)
         if not others or order.entry.limit.value_w <= lasting_w:
             return order
-        own = [e for e in others if _same_limit(e, order.entry)]
+        own = [e for e in others if same_limit(e, order.entry)]
         if step_w == 0 or (own and _lasts(own[-1])):
             return None
         return _lowered(order, lasting_w)
 
     def _lawful(self, before: dict[str, int]) -> bool:
         """Whether sending takes no node further above what it may draw (law 1, checked anew)."""
-        broken = {
-            node: watts
-            for node, watts in self._ledger.overdrawn().items()
-            if watts > before.get(node, 0)
-        }
+        broken = self._ledger.further_overdrawn(before)
         if broken:
             log.critical("ledger_law", station=self._station_id, over=broken)
             self._events.add(self._station_id, "ledger_law", f"raises held back: {broken}")
@@ -230,10 +223,6 @@ def _lowered(order: Order, value_w: int) -> Order:
     after_w = min(order.command.after_w, value_w)
     command = replace(order.command, limit=limit, after_w=after_w)
     return replace(order, command=command, entry=replace(order.entry, limit=limit))
-
-
-def _same_limit(one: Entry, other: Entry) -> bool:
-    return one.scope is other.scope and one.session_id == other.session_id
 
 
 def _lasts(entry: Entry) -> bool:

@@ -57,7 +57,7 @@ from csms.station.facts import (
 from csms.station.feasibility import changes_in_use
 from csms.station.grid import GridState, news, next_change_at
 from csms.station.model import Charger, Connector, ConnectorKey, Limit, LimitSource, Station
-from csms.station.state import ChargerState, ConnectorState, StationState
+from csms.station.state import ChargerState, ConnectorState, Session, StationState
 from csms.station.units import render_kw
 from csms.station.update import apply, pass_time
 
@@ -411,7 +411,7 @@ class StationLoop:
             self._retries.succeeded((connector.key, scope))
             self._again.discard((connector.key, scope))
         self._orders.accepted(command, tried_as, charger, connector, tasks)
-        session = self.state.connectors[connector.key].session
+        session = self.state.session_on(connector.key)
         shared = self.capability(charger).shares_slot
         if session is not None and (command.session_id is not None or shared):
             confirmed = LimitConfirmed(
@@ -458,11 +458,11 @@ class StationLoop:
 
     def conditions(self, now: float) -> Conditions:
         """How far everything is under control."""
-        return conditions(self.ledger, self.standing(now), self.ledger.suspected())
+        return conditions(self.ledger, self.standing(now))
 
-    def _tell_conditions(self, now: float) -> None:
+    def _tell_conditions(self, standing: Mapping[str, Standing]) -> None:
         """An event for every charger, and the station, whose condition has changed."""
-        known = self.conditions(now)
+        known = conditions(self.ledger, standing)
         told = {**known.chargers, self.station_id: known.station}
         for name, condition in told.items():
             before = self._told.get(name, Condition.CONTROLLED)
@@ -514,20 +514,17 @@ class StationLoop:
             raises=not self._first,
         )
         self._first = False
-        self._tell_conditions(now)
+        self._tell_conditions(standing)
         orders = [self._order(wish, now) for wish in planned.send]
         held_back = await self._sender.send(orders, tasks)
         self.settled = not (self._sender.busy() or planned.waiting or held_back or len(self._inbox))
 
     def _escalate(self, key: ConnectorKey, step: Step, tasks: asyncio.TaskGroup) -> None:
         """Do what the next step against a connector that does not obey is."""
-        session = self.state.connectors[key].session
+        session = self.state.session_on(key)
         known = self.watch.of(key)
         observed = f"{render_kw(known.observed_w)} kW observed"
-        self._event(
-            "not_obeying",
-            f"{key} {known.cause}: {observed}; step {step.name.lower()}",
-        )
+        self._event("not_obeying", f"{key} {known.cause}: {observed}; step {step.name.lower()}")
         if step is Step.RESEND:
             self._again.update((key, scope) for scope in Scope)
         elif step is Step.STOP and session is not None:
@@ -556,14 +553,14 @@ class StationLoop:
             contact = self.contacts.get(charger.charger_id)
             if contact is None or not contact.ready:
                 continue
-            shares_slot = self.capability(charger).shares_slot
+            scope = self.capability(charger).session_scope
             for connector in charger.connectors:
                 goal = goals.get(connector.key)
-                session = self.state.connectors[connector.key].session
-                if goal is None or session is None or not shares_slot:
+                session = self.state.session_on(connector.key)
+                if goal is None or session is None or scope is Scope.SESSION:
                     fallbacks.append(self._fallback_wish(connector))
                 if goal is not None and session is not None:
-                    wish = self._session_wish(connector, goal, shares_slot=shares_slot)
+                    wish = self._session_wish(connector, session, goal, scope)
                     newest = self.ledger.newest(wish.connector, wish.scope, wish.session_id)
                     sessions.append(
                         self._orders.wanting_end(wish, newest, charger, connector, contact)
@@ -575,17 +572,17 @@ class StationLoop:
         again = (connector.key, Scope.DEFAULT) in self._again
         return Wish(connector.key, Scope.DEFAULT, limit, again=again)
 
-    def _session_wish(self, connector: Connector, goal: Goal, *, shares_slot: bool) -> Wish:
+    def _session_wish(
+        self, connector: Connector, session: Session, goal: Goal, scope: Scope
+    ) -> Wish:
         """The limit of the running session; one that shares its slot outlives the session."""
-        session = self.state.connectors[connector.key].session
-        assert session is not None
-        scope = Scope.DEFAULT if shares_slot else Scope.SESSION
+        own = scope is Scope.SESSION
         return Wish(
             connector.key,
             scope,
             Limit(goal.value_w, goal.source),
-            None if shares_slot else session.session_id,
-            None if shares_slot else session.transaction_id,
+            session.session_id if own else None,
+            session.transaction_id if own else None,
             again=(connector.key, scope) in self._again,
             lease=True,
         )

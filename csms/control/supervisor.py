@@ -22,7 +22,7 @@ from csms.control.capabilities import CapabilityBook
 from csms.control.commission import Commissioning
 from csms.control.events import Event, EventLog
 from csms.control.grid_limits import GridLimits
-from csms.control.kept_stations import Origin, in_force, require_default
+from csms.control.kept_stations import Origin, document, in_force, require_default
 from csms.control.recorder import RecorderSettings, StationRecorder, as_started
 from csms.control.remote import RemoteRequests
 from csms.control.restored import remember_limits
@@ -54,7 +54,6 @@ from csms.ports import (
     StoredSession,
     TokenStatus,
 )
-from csms.station.document import dump_station
 from csms.station.facts import MeterSample, VehicleMaximumDeclared
 from csms.station.feasibility import feasibility
 from csms.station.lifecycle import may_start
@@ -183,11 +182,8 @@ class Supervisor:
         return [each.station for each in stations]
 
     async def _keep_station(self, station: Station) -> None:
-        document = {
-            "in_force": dump_station(station),
-            "file": self._files.get(station.station_id),
-        }
-        await self._store.save_station(station.station_id, document)
+        kept = document(station, self._files.get(station.station_id))
+        await self._store.save_station(station.station_id, kept)
 
     async def _run_station(self, station: Station, running: Sequence[StoredSession]) -> None:
         assert self._tasks is not None
@@ -196,7 +192,8 @@ class Supervisor:
         await self._grid.restore(state)
         entries = await self._entries(station)
         ledger = Ledger(station, entries, self.recorder.records)
-        unanswered = [e for e in ledger.entries() if e not in entries]
+        kept = set(entries)
+        unanswered = [e for e in ledger.entries() if e not in kept]
         self._store.write_later(station.station_id, unanswered)
         sessions = {s.session_id for s in state.sessions()}
         for entry in list(ledger.entries()):

@@ -298,8 +298,7 @@ class Run:
 
     async def _tell(self, value_w: int, ends_in_s: float | None = None) -> Entry | None:
         """Have this limit sent; returns its entry once it is confirmed, None if that ended all."""
-        mine = (e.token for e in self.loop.ledger.entries() if e.connector == self.key)
-        token = max(mine, default=0)
+        token = max((e.token for e in self.loop.ledger.entries_of(self.key)), default=0)
         self._hold(Target(value_w, ends_in_s, token))
 
         def told() -> tuple[Entry | None] | None:
@@ -318,10 +317,9 @@ class Run:
         return found[0]
 
     def _entry_after(self, token: int) -> Entry | None:
-        for entry in self.loop.ledger.entries():
-            mine = entry.connector == self.key and entry.token > token
-            sent = entry.limit.source is LimitSource.COMMISSIONING
-            if mine and sent and entry.state is EntryState.CONFIRMED:
+        for entry in self.loop.ledger.entries_of(self.key):
+            sent = entry.token > token and entry.limit.source is LimitSource.COMMISSIONING
+            if sent and entry.state is EntryState.CONFIRMED:
                 return entry
         return None
 
@@ -409,14 +407,13 @@ class Run:
         return 0.0 if ahead_s is None else max(0.0, -ahead_s)
 
     def _running(self) -> Session:
-        session = self.loop.state.connectors[self.key].session
+        session = self.loop.state.session_on(self.key)
         assert session is not None
         return session
 
     def _session(self) -> Session | None:
         """The session of the test, if it runs."""
-        state = self.loop.state.connectors.get(self.key)
-        session = None if state is None else state.session
+        session = self.loop.state.session_on(self.key)
         return session if session and session.session_id == self._session_id else None
 
     def _require(self) -> Session:

@@ -72,7 +72,7 @@ class Watch:
             for connector in charger.connectors:
                 key = connector.key
                 known = before.get(key, Compliance())
-                session = state.connectors[key].session
+                session = state.session_on(key)
                 terms = Terms(
                     ledger.permitted_w(key),
                     unit_of(connector, capability),

@@ -103,6 +103,11 @@ class Capability:
             return self.pins.purpose is not Purpose.SESSION
         return self.session_form is not None and self.session_form.purpose is not Purpose.SESSION
 
+    @property
+    def session_scope(self) -> Scope:
+        """The scope in which what limits a session is given out."""
+        return Scope.DEFAULT if self.shares_slot else Scope.SESSION
+
     def trusts_end(self, form: Form) -> bool:
         """Whether a limit in this form is sure to end when it says: whether it is a lease."""
         return self.lease is Proof.YES and form.carries_end

@@ -123,16 +123,15 @@ def lacking(ledger: Ledger, key: ConnectorKey, others_w: Mapping[ConnectorKey, i
         )
         for charger in station.chargers
     }
-    nodes = [("grid", station.available_w, sum(of_charger.values()))]
-    for feeder in station.feeders:
-        mine = [c.charger_id for c in station.chargers if c.feeder_id == feeder.feeder_id]
-        if key.charger_id in mine:
-            needed_w = sum(of_charger[charger_id] for charger_id in mine)
-            nodes.append((f"feeder {feeder.feeder_id}", feeder.limit_w, needed_w))
+    needed = [
+        (shared, sum(of_charger[charger_id] for charger_id in shared.charger_ids))
+        for shared in station.shared_limits()
+        if key.charger_id in shared.charger_ids
+    ]
     return [
-        f"the {name} gives {gives_w} W and {needed_w} W are needed"
-        for name, gives_w, needed_w in nodes
-        if needed_w > gives_w
+        f"the {shared.name} gives {shared.limit_w} W and {needed_w} W are needed"
+        for shared, needed_w in needed
+        if needed_w > shared.limit_w
     ]
 
 

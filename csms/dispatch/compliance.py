@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
-from csms.balancing.demand import LEAST_AC_A
+from csms.balancing.demand import least_useful_w
 from csms.dispatch.lateness import ChargerClock, delay
 from csms.station.model import Connector, CurrentType, RateUnit
 from csms.station.state import ConnectorState, LimitStep, Reading, Session
@@ -297,9 +297,9 @@ def _paced(
     """
     if session is None or not session.limits:
         return before
-    least_w = max(connector.minimum_w, policy.least_dc_w)
-    if connector.current_type is CurrentType.AC:
-        least_w = max(connector.minimum_w, LEAST_AC_A * connector.phases * connector.voltage_v)
+    least_w = least_useful_w(connector)
+    if connector.current_type is CurrentType.DC:
+        least_w = max(least_w, policy.least_dc_w)
     low = session.limits[-1].limit_w < least_w
     if low and terms.sent_w < least_w:
         return replace(before, paused=True, resumed=False)

@@ -22,7 +22,7 @@ that the caller can make them durable.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -250,11 +250,13 @@ class Ledger:
             f"charger {c.charger_id}": counted_w[c.charger_id] - c.max_power_w
             for c in station.chargers
         }
-        for feeder in station.feeders:
-            below = [c.charger_id for c in station.chargers if c.feeder_id == feeder.feeder_id]
-            over[f"feeder {feeder.feeder_id}"] = sum(counted_w[c] for c in below) - feeder.limit_w
-        over["grid"] = sum(counted_w.values()) - station.available_w
+        for shared in station.shared_limits():
+            over[shared.name] = sum(counted_w[c] for c in shared.charger_ids) - shared.limit_w
         return {node: watts for node, watts in over.items() if watts > 0}
+
+    def further_overdrawn(self, before: Mapping[str, int]) -> dict[str, int]:
+        """The nodes that are overdrawn by more than they were `before` (see `overdrawn`)."""
+        return {n: watts for n, watts in self.overdrawn().items() if watts > before.get(n, 0)}
 
     def newest(
         self, key: ConnectorKey, scope: Scope, session_id: str | None = None
@@ -279,6 +281,10 @@ class Ledger:
         """Every entry that counts, connector by connector in order of token."""
         for entries in self._entries.values():
             yield from entries
+
+    def entries_of(self, key: ConnectorKey) -> Sequence[Entry]:
+        """Every entry that counts for this connector, in order of token; none for a stranger."""
+        return tuple(self._entries.get(key, ()))
 
     def seen(self, charger_id: str) -> bool:
         """Whether this charger has ever been connected."""
@@ -325,7 +331,7 @@ class Ledger:
         entries[entries.index(entry)] = settled
         if state is not EntryState.CONFIRMED:
             return [settled, *self._tidy(settled)]
-        own = [e for e in entries if _same_limit(e, entry)]
+        own = [e for e in entries if same_limit(e, entry)]
         older = [e for e in own if e.token < token and e.stack_level <= entry.stack_level]
         newer = [e for e in own if e.token > token]
         repeats = itertools.takewhile(lambda e: _repeats(e, settled), newer)
@@ -333,7 +339,7 @@ class Ledger:
 
     def _tidy(self, settled: Entry) -> list[Entry]:
         key = settled.connector
-        own = [e for e in self._entries[key] if _same_limit(e, settled) and e.state in UNCERTAIN]
+        own = [e for e in self._entries[key] if same_limit(e, settled) and e.state in UNCERTAIN]
         needless = _needless(own)
         changed = self._change(key, needless)
         left = [e for e in own if e not in needless]
@@ -416,8 +422,7 @@ class Ledger:
         before, suspected_w = self.overdrawn(), self._suspected_w.get(key)
         counted_w = self.worst_case_w(key)
         self.suspect(key, watts)
-        over = self.overdrawn()
-        if counted_w < watts and any(w > before.get(node, 0) for node, w in over.items()):
+        if counted_w < watts and self.further_overdrawn(before):
             self.suspect(key, suspected_w)
             return False
         return True
@@ -445,7 +450,8 @@ def superseded(entries: Iterable[Entry]) -> list[Entry]:
     return [replace(entry, state=EntryState.SUPERSEDED) for entry in entries]
 
 
-def _same_limit(one: Entry, other: Entry) -> bool:
+def same_limit(one: Entry, other: Entry) -> bool:
+    """Whether a charger takes one in place of the other: same scope, same session."""
     return one.scope is other.scope and one.session_id == other.session_id
 
 

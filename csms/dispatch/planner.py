@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.dispatch.policy import DispatchPolicy
-from csms.station.model import ConnectorKey, Limit, LimitSource
+from csms.station.model import ConnectorKey, Limit, LimitSource, SharedLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +50,21 @@ class _Room:
             c.charger_id: c.max_power_w - sum(ledger.given_w(k.key) for k in c.connectors)
             for c in station.chargers
         }
-        self._feeder_of = {c.charger_id: c.feeder_id for c in station.chargers}
-        self._feeder_w = {
-            f.feeder_id: f.limit_w
-            - sum(
-                ledger.charger_w(c.charger_id)
-                for c in station.chargers
-                if c.feeder_id == f.feeder_id
-            )
-            for f in station.feeders
-        }
-        self._grid_w = station.available_w - ledger.total_w()
+        self._above: dict[str, list[SharedLimit]] = {c.charger_id: [] for c in station.chargers}
+        self._shared_w: dict[str, int] = {}
+        for shared in station.shared_limits():
+            counted_w = sum(ledger.charger_w(charger_id) for charger_id in shared.charger_ids)
+            self._shared_w[shared.name] = shared.limit_w - counted_w
+            for charger_id in shared.charger_ids:
+                self._above[charger_id].append(shared)
 
     def above(self, key: ConnectorKey) -> tuple[int, LimitSource]:
         """Watts that may be added at this connector, and the node that binds.
 
         Negative when a node is overcommitted.
         """
-        feeder = self._feeder_of[key.charger_id]
-        rooms = [
-            (self._charger_w[key.charger_id], LimitSource.CHARGER),
-            (self._grid_w, LimitSource.GRID),
-        ]
-        if feeder is not None:
-            rooms.append((self._feeder_w[feeder], LimitSource.FEEDER))
+        rooms = [(self._charger_w[key.charger_id], LimitSource.CHARGER)]
+        rooms += [(self._shared_w[s.name], s.source) for s in self._above[key.charger_id]]
         return min(rooms, key=lambda room: room[0])
 
     def give(self, key: ConnectorKey, wanted_w: int) -> int:
@@ -86,11 +77,9 @@ class _Room:
         return given_w
 
     def take(self, key: ConnectorKey, watts: int) -> None:
-        feeder = self._feeder_of[key.charger_id]
         self._charger_w[key.charger_id] -= watts
-        self._grid_w -= watts
-        if feeder is not None:
-            self._feeder_w[feeder] -= watts
+        for shared in self._above[key.charger_id]:
+            self._shared_w[shared.name] -= watts
 
 
 def plan(

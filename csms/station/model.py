@@ -139,6 +139,16 @@ class GridSource:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedLimit:
+    """What some chargers may draw together, in watts: a feeder's, or all of them the grid's."""
+
+    name: str
+    source: LimitSource
+    limit_w: int
+    charger_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Station:
     """One site behind one grid connection."""
 
@@ -156,6 +166,28 @@ class Station:
         """What all connectors together may draw: the grid limit less static load and reserve."""
         return max(0, self.grid_limit_w - self.static_load_w - self.reserve_w)
 
+    def shared_limits(self) -> list[SharedLimit]:
+        """Every limit above the chargers: the grid's, less what is not for them, then the feeders'.
+
+        A charger's own maximum is its hardware's, which holds by itself.
+        """
+        below: dict[str | None, list[str]] = {}
+        for charger in self.chargers:
+            below.setdefault(charger.feeder_id, []).append(charger.charger_id)
+        everybody = frozenset(charger.charger_id for charger in self.chargers)
+        return [
+            SharedLimit("grid", LimitSource.GRID, self.available_w, everybody),
+            *(
+                SharedLimit(
+                    f"feeder {feeder.feeder_id}",
+                    LimitSource.FEEDER,
+                    feeder.limit_w,
+                    frozenset(below.get(feeder.feeder_id, ())),
+                )
+                for feeder in self.feeders
+            ),
+        ]
+
     def connectors(self) -> Iterator[Connector]:
         """Every connector of the station, in the order of the configuration."""
         for charger in self.chargers:
@@ -163,7 +195,8 @@ class Station:
 
     def connector(self, key: ConnectorKey) -> Connector:
         """The connector of this key. Raises KeyError."""
-        for connector in self.connectors():
+        charger = self.charger(key.charger_id)
+        for connector in charger.connectors if charger is not None else ():
             if connector.key == key:
                 return connector
         raise KeyError(key)

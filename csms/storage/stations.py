@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Table, bindparam, delete, select
 
 from csms.ports import ChargerRecord, IdToken, ModelKey, TokenStatus
 from csms.storage import dialect
@@ -32,10 +32,7 @@ def save_station(
     connection: Connection, station_id: str, document: Mapping[str, Any], at: float | None
 ) -> None:
     """Insert or replace a document; `at` is now, None when the time is not known."""
-    connection.execute(
-        dialect.insert_or_replace(stations, connection.dialect.name),
-        {"station_id": station_id, "document": dict(document), "updated_at": at},
-    )
+    _save_document(connection, stations, station_id, document, at)
 
 
 def load_stations(connection: Connection) -> dict[str, dict[str, Any]]:
@@ -47,8 +44,18 @@ def save_grid(
     connection: Connection, station_id: str, document: Mapping[str, Any], at: float | None
 ) -> None:
     """Insert or replace what was said of a grid limit; `at` as for `save_station`."""
+    _save_document(connection, grid_limits, station_id, document, at)
+
+
+def _save_document(
+    connection: Connection,
+    table: Table,
+    station_id: str,
+    document: Mapping[str, Any],
+    at: float | None,
+) -> None:
     connection.execute(
-        dialect.insert_or_replace(grid_limits, connection.dialect.name),
+        dialect.insert_or_replace(table, connection.dialect.name),
         {"station_id": station_id, "document": dict(document), "updated_at": at},
     )
 

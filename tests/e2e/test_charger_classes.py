@@ -23,12 +23,10 @@ from typing import Any
 import pytest
 
 from csms.app import App, running
-from csms.config import Config
 from csms.control.status import ChargerView
 from csms.dispatch.standing import Condition
 from csms.station.document import parse_station
 from csms.storage.memory import MemoryStore
-from simulators.charge_point.client import ClientSettings
 from simulators.charge_point.hardware import CurrentType, Hardware
 from simulators.charge_point.quirks import Quirks
 from simulators.clock import Clock
@@ -36,6 +34,7 @@ from simulators.record import TOLERANCE_W, LimitRecord
 from simulators.site import Site, networked
 from simulators.vehicle.battery import TractionBattery
 from simulators.vehicle.vehicle import AcVehicle
+from tests.e2e import quick
 
 STATION = "CLASSES"
 ODD = "ODD"
@@ -62,24 +61,7 @@ ANSWER_S = 2.0
 
 OUTLIVES_LEASES_S = 2.0
 
-CONFIG = Config(
-    ocpp_port=0,
-    api_port=0,
-    boot_quiet_s=0.0,
-    no_boot_wait_s=0.1,
-    registration_grace_s=1.0,
-    meter_interval_s=1,
-    call_timeout_s=1.0,
-    raise_spacing_s=1.0,
-)
-SETTINGS = ClientSettings(
-    tick_s=0.02,
-    redial_first_s=0.05,
-    redial_most_s=0.2,
-    boot_retry_s=0.1,
-    meter_interval_s=1,
-    close_timeout_s=0.2,
-)
+CONFIG = quick.CONFIG.model_copy(update={"raise_spacing_s": 1.0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +225,9 @@ async def world(kind: Kind) -> AsyncIterator[World]:
     ):
         site = Site(
             hardware,
-            networked(csms.ocpp_url, SETTINGS),
+            networked(csms.ocpp_url, quick.CLIENT),
             Clock(),
-            settings=SETTINGS,
+            settings=quick.CLIENT,
             quirks={ODD: kind.quirks},
         )
         async with site.running():

@@ -11,37 +11,19 @@ from typing import Any
 import httpx
 
 from csms.app import App, running
-from csms.config import Config
 from csms.dispatch.capability import Proof, parse
 from csms.station.document import parse_station
 from csms.storage.memory import MemoryStore
-from simulators.charge_point.client import ClientSettings
 from simulators.charge_point.hardware import Hardware
 from simulators.charge_point.quirks import Quirks
 from simulators.clock import Clock
 from simulators.site import Site, networked
 from simulators.vehicle.vehicle import ConstantVehicle
+from tests.e2e import quick
 
 MAX_W = 150_000.0
 LEASE_S = 2.0
 PATIENCE_S = 50.0
-CONFIG = Config(
-    ocpp_port=0,
-    api_port=0,
-    boot_quiet_s=0.0,
-    no_boot_wait_s=0.1,
-    registration_grace_s=1.0,
-    meter_interval_s=1,
-    call_timeout_s=1.0,
-)
-SETTINGS = ClientSettings(
-    tick_s=0.02,
-    redial_first_s=0.05,
-    redial_most_s=0.2,
-    boot_retry_s=0.1,
-    meter_interval_s=1,
-    close_timeout_s=0.2,
-)
 QUIRKS = {
     "HEALTHY": Quirks(),
     "TO_FULL": Quirks(expiry_to_full_power=True),
@@ -95,12 +77,12 @@ async def test_what_chargers_do_with_limits_is_found_out() -> None:
         for name in QUIRKS
     ]
     store = MemoryStore()
-    async with running(CONFIG, stations, store=store) as csms, asyncio.timeout(PATIENCE_S):
+    async with running(quick.CONFIG, stations, store=store) as csms, asyncio.timeout(PATIENCE_S):
         site = Site(
             [Hardware.uniform(name, MAX_W, 1) for name in QUIRKS],
-            networked(csms.ocpp_url, SETTINGS),
+            networked(csms.ocpp_url, quick.CLIENT),
             Clock(),
-            settings=SETTINGS,
+            settings=quick.CLIENT,
             quirks=QUIRKS,
         )
         async with site.running():

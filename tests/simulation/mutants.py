@@ -153,7 +153,10 @@ def _feeder_not_checked() -> Sequence[Patch]:
 
     def blind(room: Any, ledger: Ledger) -> None:
         original(room, ledger)
-        room._feeder_of = dict.fromkeys(room._feeder_of)
+        room._above = {
+            charger_id: [shared for shared in above if shared.source is LimitSource.GRID]
+            for charger_id, above in room._above.items()
+        }
 
     def flat(station: Station, *rest: Any) -> Any:
         return tree(bare(station), *rest)

@@ -53,7 +53,8 @@ async def test_more_than_may_be_drawn_is_overcommitted() -> None:
 async def test_what_counts_for_more_than_its_limits_is_uncontrolled() -> None:
     async with rig(BOTH, "A", "B") as site:
         standing = site.loop.standing(site.clock.now())
-        known = conditions(site.loop.ledger, standing, {A1})
+        site.loop.ledger.suspect(A1, 200_000)
+        known = conditions(site.loop.ledger, standing)
         assert known.chargers == {"A": Condition.UNCONTROLLED, "B": Condition.CONTROLLED}
 
 

@@ -267,6 +267,7 @@ def test_a_session_and_the_fallback_may_share_one_profile(
     capability: Capability, shares: bool
 ) -> None:
     assert capability.shares_slot is shares
+    assert capability.session_scope is (Scope.DEFAULT if shares else Scope.SESSION)
 
 
 def test_a_shared_profile_is_tried_with_an_end_first() -> None:

@@ -104,6 +104,14 @@ def test_refusal_and_silence_free_nothing() -> None:
         assert ledger.worst_case_w(ONE) == 170_000
 
 
+def test_the_entries_of_one_connector_come_in_the_order_they_were_sent() -> None:
+    ledger = controlled()
+    ledger.send(entry(3, 50_000))
+    assert [e.token for e in ledger.entries_of(ONE)] == [1, 3]
+    assert [e.token for e in ledger.entries_of(TWO)] == [2]
+    assert ledger.entries_of(ConnectorKey("CP999", 1)) == ()
+
+
 def test_a_confirmation_leaves_later_limits_counted() -> None:
     ledger = controlled()
     ledger.send(entry(3, 100_000))

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from csms.station.model import Charger, Connector, ConnectorKey, Station
+from csms.station.model import (
+    Charger,
+    Connector,
+    ConnectorKey,
+    Feeder,
+    LimitSource,
+    SharedLimit,
+    Station,
+)
 
 SITE = Station(
     "S",
@@ -43,3 +51,18 @@ def test_what_is_available_is_never_negative() -> None:
     assert SITE.available_w == 400_000
     assert replace(SITE, static_load_w=3_000, reserve_w=7_000).available_w == 390_000
     assert replace(SITE, static_load_w=400_001).available_w == 0
+
+
+def test_the_limits_above_the_chargers_are_the_grids_and_every_feeders() -> None:
+    below = replace(SITE.chargers[1], feeder_id="F")
+    site = replace(
+        SITE,
+        static_load_w=10_000,
+        feeders=(Feeder("F", 90_000), Feeder("G", 50_000)),
+        chargers=(SITE.chargers[0], below),
+    )
+    assert site.shared_limits() == [
+        SharedLimit("grid", LimitSource.GRID, 390_000, frozenset({"A", "B"})),
+        SharedLimit("feeder F", LimitSource.FEEDER, 90_000, frozenset({"A"})),
+        SharedLimit("feeder G", LimitSource.FEEDER, 50_000, frozenset()),
+    ]
