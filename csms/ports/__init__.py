@@ -1,0 +1,48 @@
+"""All input and output the core needs, as small protocols.
+
+`protocol`, `storage` and `control` implement them; tests implement them with fakes. Nothing here
+does anything. Times are UTC epoch seconds, powers watts, energies watt-hours.
+"""
+
+from csms.ports.archive import Frame, FrameLog
+from csms.ports.chargers import Answer, ChargerLink, LateAnswers, Outcome
+from csms.ports.clock import Clock
+from csms.ports.reports import (
+    BootReport,
+    BootVerdict,
+    Gate,
+    Recorder,
+    StartReport,
+    StartVerdict,
+    StopReport,
+)
+from csms.ports.sessions import SessionStore, StoredSession
+from csms.ports.store import ChargerRecord, LedgerStore, Losses, ModelKey, StationStore, Store
+from csms.ports.tokens import IdToken, TokenStatus
+
+__all__ = [
+    "Answer",
+    "BootReport",
+    "BootVerdict",
+    "ChargerLink",
+    "ChargerRecord",
+    "Clock",
+    "Frame",
+    "FrameLog",
+    "Gate",
+    "IdToken",
+    "LateAnswers",
+    "LedgerStore",
+    "Losses",
+    "ModelKey",
+    "Outcome",
+    "Recorder",
+    "SessionStore",
+    "StartReport",
+    "StartVerdict",
+    "StationStore",
+    "StopReport",
+    "Store",
+    "StoredSession",
+    "TokenStatus",
+]

@@ -1,0 +1,107 @@
+"""What csms asks chargers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from csms.dispatch.commands import SetLimit
+from csms.station.model import ConnectorKey
+
+
+class Outcome(StrEnum):
+    """How a request to a charger ended, whether it said so by status, CALLERROR or silence.
+
+    NOT_SENT: it is certain that the charger never saw it.
+    """
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNSUPPORTED = "unsupported"
+    INVALID = "invalid"
+    TIMEOUT = "timeout"
+    DISCONNECTED = "disconnected"
+    NOT_SENT = "not sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A charger's answer. `detail` is its status or error text; `payload` the raw CALLRESULT."""
+
+    outcome: Outcome
+    detail: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the charger said yes."""
+        return self.outcome is Outcome.ACCEPTED
+
+
+class ChargerLink(Protocol):
+    """Requests to chargers. No method raises for what a charger does or fails to do."""
+
+    def is_connected(self, charger_id: str) -> bool:
+        """Whether the charger has a live, proven socket."""
+        ...
+
+    def disconnect(self, charger_id: str, reason: str) -> None:
+        """Close the charger's socket, if it has one. Does not wait."""
+        ...
+
+    async def set_limit(self, command: SetLimit) -> Answer:
+        """SetChargingProfile (OCPP 1.6 §5.16).
+
+        TIMEOUT and DISCONNECTED leave open whether it was applied; an answer after the time-out
+        goes to `LateAnswers`.
+        """
+        ...
+
+    async def clear_limits(self, charger_id: str, connector_id: int | None = None) -> Answer:
+        """ClearChargingProfile (§5.5). `Unknown` (nothing to clear) counts as accepted."""
+        ...
+
+    async def composite_schedule(self, connector: ConnectorKey, duration_s: int) -> Answer:
+        """GetCompositeSchedule (§5.7).
+
+        The answer's payload is {"unit": "W" or "A", "limit": the highest of its periods, "phases"
+        as far as told}; empty when the charger tells no schedule.
+        """
+        ...
+
+    async def remote_start(self, connector: ConnectorKey, id_token: str) -> Answer:
+        """RemoteStartTransaction (§5.11), always with a connectorId and never with a profile."""
+        ...
+
+    async def remote_stop(self, charger_id: str, transaction_id: int) -> Answer:
+        """RemoteStopTransaction (§5.12)."""
+        ...
+
+    async def reset(self, charger_id: str, *, hard: bool) -> Answer:
+        """Reset (§5.14). A soft one ends running sessions in good order first."""
+        ...
+
+    async def trigger(self, charger_id: str, message: str, connector_id: int | None) -> Answer:
+        """TriggerMessage (§5.17)."""
+        ...
+
+    async def get_configuration(self, charger_id: str, keys: Sequence[str]) -> Answer:
+        """GetConfiguration (§5.8). Empty `keys` asks for all.
+
+        The answer's payload is {key: value as text}, keys spelt as asked, and `unknownKey`.
+        """
+        ...
+
+    async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
+        """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted."""
+        ...
+
+
+class LateAnswers(Protocol):
+    """Who wants to know of answers that came after their time-out."""
+
+    def late_answer(self, command: SetLimit, answer: Answer) -> None:
+        """The charger did answer this command, late."""
+        ...

@@ -1,0 +1,112 @@
+"""What chargers tell csms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from csms.ports.tokens import IdToken
+from csms.station.facts import ChargerFact
+from csms.station.model import ConnectorKey
+
+
+@dataclass(frozen=True, slots=True)
+class BootReport:
+    """BootNotification.req, cut to what csms keeps."""
+
+    charger_id: str
+    vendor: str = ""
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BootVerdict:
+    """BootNotification.conf: accepted or not, and the heartbeat (or retry) interval."""
+
+    accepted: bool
+    interval_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartReport:
+    """StartTransaction.req. `timestamp` is the text as sent: part of the replay key."""
+
+    connector: ConnectorKey
+    id_token: str
+    meter_start_wh: int
+    timestamp: str
+    started_at: float
+    reservation_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartVerdict:
+    """StartTransaction.conf. `transaction_id` is real and positive even for a refused token."""
+
+    transaction_id: int
+    token: IdToken
+
+
+@dataclass(frozen=True, slots=True)
+class StopReport:
+    """StopTransaction.req. `meter_stop_wh` None when the charger sent nothing usable."""
+
+    charger_id: str
+    transaction_id: int | None
+    meter_stop_wh: int | None
+    stopped_at: float
+    reason: str = "Local"
+    id_token: str | None = None
+
+
+class Gate(Protocol):
+    """Who may connect."""
+
+    async def admit(self, charger_id: str, address: str) -> bool:
+        """Whether this charger is known (or may be made so). A refused one is listed as knocked."""
+        ...
+
+    def registered(self, charger_id: str) -> bool:
+        """Whether an earlier BootNotification of this charger was accepted.
+
+        A reconnect need not boot again (OCPP-J 1.6 §5.4).
+        """
+        ...
+
+
+class Recorder(Protocol):
+    """Where protocol handlers record what chargers say; durable when it returns where said so."""
+
+    def now(self) -> float:
+        """UTC epoch seconds."""
+        ...
+
+    async def boot(self, report: BootReport) -> BootVerdict:
+        """A charger booted."""
+        ...
+
+    async def authorize(self, charger_id: str, id_token: str) -> IdToken:
+        """A driver asks to charge. The answer's status is the verdict."""
+        ...
+
+    async def start_session(self, report: StartReport) -> StartVerdict:
+        """Durable when it returns; the same report again gets the same verdict."""
+        ...
+
+    async def stop_session(self, report: StopReport) -> IdToken | None:
+        """Durable when it returns. None when no token came with the stop.
+
+        Never fails for what a charger sends.
+        """
+        ...
+
+    def record(self, fact: ChargerFact) -> None:
+        """Anything that need not be durable before it is answered."""
+        ...
+
+    def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
+        """A message that changes nothing in the model (firmware, diagnostics, data transfer)."""
+        ...
