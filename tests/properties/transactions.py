@@ -330,11 +330,15 @@ class Play:
             )
             assert time_text(stored.ended_at or 0.0) == of.stop["timestamp"]
             assert stored.meter_stop_wh == of.stop.get("meterStop")
+        if of.began_anew and of.out_of_turn:
+            # A stop that named nobody read 1.5 MWh on a meter that had begun anew: by the third
+            # rule of `csms.station.register` it had only dropped out. The model cannot say so.
+            return
+        if of.stop is not None:
             plain = of.closed and of.told_start and not of.began_anew
             assert stored.estimated is not plain
         if of.closed or not of.out_of_turn:
-            if not (of.began_anew and of.out_of_turn):
-                assert stored.energy_wh == of.gained_wh, (of, stored)
+            assert stored.energy_wh == of.gained_wh, (of, stored)
         else:
             assert stored.energy_wh <= of.gained_wh
 

@@ -190,6 +190,14 @@ def test_a_new_session_takes_the_place_of_one_never_ended(
     assert running.session_id == "s1"
 
 
+def test_what_flows_after_an_end_that_was_only_presumed_counts(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, SessionEnded(30.0, running.session_id, A1, presumed=True))
+    assert apply(state, sample(31.0, power_w=5, transaction_id=running.transaction_id))
+    assert state.connectors[A1].reading == Reading(31.0, 5)
+
+
 def test_a_session_ends(state: StationState, running: Session) -> None:
     assert apply(state, SessionEnded(30.0, running.session_id, A1))
     assert state.sessions() == []
