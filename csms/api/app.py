@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from csms.api import chargers, commissioning, grid, metrics, problems, render, sessions, stations
 from csms.api.operations import Operations
 from csms.api.schemas import Health, Problem
-from csms.ports import FrameLog
+from csms.ports import Archive
 
 LARGEST_BODY_BYTES = 2 * 1024 * 1024
 HEADERS = {
@@ -40,8 +40,8 @@ class SafeHeaders:
         await self._app(scope, receive, with_headers)
 
 
-def create_api(operations: Operations, frames: FrameLog) -> FastAPI:
-    """The API on these stations; `frames` is where OCPP frames are kept.
+def create_api(operations: Operations, archive: Archive) -> FastAPI:
+    """The API on these stations; `archive` is where OCPP frames are kept.
 
     The page at /docs is plain and loads nothing; /openapi.json describes everything.
     """
@@ -68,7 +68,7 @@ def create_api(operations: Operations, frames: FrameLog) -> FastAPI:
     app.include_router(stations.router(operations))
     app.include_router(grid.router(operations))
     app.include_router(sessions.router(operations))
-    app.include_router(chargers.router(operations, frames))
+    app.include_router(chargers.router(operations, archive))
     app.include_router(commissioning.router(operations))
 
     @app.get("/metrics", tags=["process"], response_class=Response)

@@ -12,18 +12,23 @@ from csms.api.operations import Operations
 from csms.api.problems import responses
 from csms.api.strict import StrictRoute
 from csms.errors import UnknownChargerError
-from csms.ports import FrameLog
+from csms.ports import Archive
 
 FRAMES = 200
 MOST_FRAMES = 5_000
+QUARANTINED = 200
+MOST_QUARANTINED = 1_000
 
 PageSize = Annotated[int, Query(ge=1, le=MOST_FRAMES, description="how many frames at most")]
+Quarantined = Annotated[
+    int, Query(ge=1, le=MOST_QUARANTINED, description="how many messages at most")
+]
 After = Annotated[
     int, Query(ge=0, description="`last` of the answer before; 0 gives all that are kept")
 ]
 
 
-def router(operations: Operations, frames: FrameLog) -> APIRouter:
+def router(operations: Operations, archive: Archive) -> APIRouter:
     """The routes of chargers and events."""
     routes = APIRouter(tags=["chargers"], route_class=StrictRoute)
 
@@ -40,10 +45,27 @@ def router(operations: Operations, frames: FrameLog) -> APIRouter:
     )
     async def read_frames(charger_id: str, limit: PageSize = FRAMES) -> schemas.Frames:
         """Read the newest OCPP frames of a charger, oldest first."""
-        kept = await frames.frames(charger_id, limit=limit)
+        kept = await archive.frames(charger_id, limit=limit)
         if not kept and not _is_known(operations, charger_id):
             raise UnknownChargerError(f"no station has a charger {charger_id!r}")
         return schemas.Frames(charger_id=charger_id, frames=[render.frame(f) for f in kept])
+
+    @routes.get(
+        "/chargers/{charger_id}/quarantine",
+        responses=responses(
+            HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
+        ),
+    )
+    async def read_quarantine(
+        charger_id: str, limit: Quarantined = QUARANTINED
+    ) -> schemas.Quarantine:
+        """Read the newest messages of a charger that could not be used, oldest first."""
+        kept = await archive.quarantined(charger_id, limit=limit)
+        if not kept and not _is_known(operations, charger_id):
+            raise UnknownChargerError(f"no station has a charger {charger_id!r}")
+        return schemas.Quarantine(
+            charger_id=charger_id, messages=[render.quarantined(item) for item in kept]
+        )
 
     @routes.get("/events", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
     async def list_events(after: After = 0) -> schemas.Events:

@@ -13,7 +13,7 @@ from csms.control.status import ChargerView, LimitStatus, SessionStatus, Station
 from csms.control.trials import Progress, Report
 from csms.dispatch.capability import Capability
 from csms.dispatch.commissioning import Result, Verdict
-from csms.ports import Frame, Losses, StoredSession
+from csms.ports import Frame, Losses, Quarantined, StoredSession
 from csms.station.model import ConnectorKey
 from csms.station.units import w_to_kw, wh_to_kwh
 
@@ -87,7 +87,9 @@ def ended_session(stored: StoredSession) -> schemas.EndedSessionJson:
         meter_start=stored.meter_start_wh / 1_000,
         meter_stop=None if stored.meter_stop_wh is None else stored.meter_stop_wh / 1_000,
         started_at=iso(stored.started_at),
+        estimated=stored.estimated,
         ended_at=_iso_or_none(stored.ended_at),
+        provisional=stored.provisional,
         reason=None if stored.reason is None else clean(stored.reason),
     )
 
@@ -210,6 +212,16 @@ def frame(kept: Frame) -> schemas.FrameJson:
     """A frame of the log."""
     return schemas.FrameJson(
         at=iso(kept.at), direction="in" if kept.inbound else "out", text=clean(kept.text)
+    )
+
+
+def quarantined(item: Quarantined) -> schemas.QuarantinedJson:
+    """A message that could not be used."""
+    return schemas.QuarantinedJson(
+        at=iso(item.at),
+        action=clean(item.action),
+        reason=clean(item.reason),
+        payload=clean(item.payload),
     )
 
 

@@ -243,7 +243,14 @@ class EndedSessionJson(_Json):
     meter_start: float = Field(description="kWh on the meter at the start")
     meter_stop: float | None = Field(description="kWh on the meter at the end")
     started_at: Time = Field(description="when the charger says it began")
+    estimated: bool = Field(
+        description="whether the energy is more than one difference of two readings: the meter "
+        "began anew, or its reading at the start or at the end is missing"
+    )
     ended_at: Time | None = Field(description="when it ended")
+    provisional: bool = Field(
+        description="whether csms only presumes that it ended: the charger has not said so yet"
+    )
     reason: str | None = Field(
         description="why it ended, in the charger's word (OCPP 1.6 §7.36) or csms's own"
     )
@@ -410,6 +417,22 @@ class Frames(_Json):
 
     charger_id: str
     frames: list[FrameJson]
+
+
+class QuarantinedJson(_Json):
+    """One message that was answered but could not be used."""
+
+    at: Time = Field(description="when it came first")
+    action: str = Field(description="the OCPP action")
+    reason: str = Field(description="why it could not be used")
+    payload: str = Field(description="what was sent, as JSON text")
+
+
+class Quarantine(_Json):
+    """The newest messages of a charger that could not be used, oldest first. Each is kept once."""
+
+    charger_id: str
+    messages: list[QuarantinedJson]
 
 
 class EventJson(_Json):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +13,10 @@ from typing import Any
 import structlog
 
 from csms.control.events import EventLog
-from csms.control.recent import RecentSessions
+from csms.control.past import PastTransactions
 from csms.control.remote import RemoteRequests
 from csms.control.station_loop import StationLoop
+from csms.control.stops import says_the_same, session_of_stop
 from csms.errors import StorageError
 from csms.ports import (
     BootReport,
@@ -22,6 +24,7 @@ from csms.ports import (
     ChargerRecord,
     Clock,
     IdToken,
+    Quarantined,
     StartReport,
     StartVerdict,
     StopReport,
@@ -39,12 +42,15 @@ from csms.station.facts import (
     SessionStarted,
 )
 from csms.station.model import ConnectorKey
+from csms.station.presumption import Presumed, PresumedEnd
 from csms.station.update import outlet, session_of_sample
 
 log = structlog.get_logger(__name__)
 
 LARGEST_TRANSACTION_ID = 2**31 - 1
 ID_ATTEMPTS = 5
+PAYLOAD_CHARS = 65_536
+"""What is kept at most of a message that could not be used."""
 PLAUSIBLE_SINCE = 946_684_800.0
 """2000-01-01: an earlier time is that of a clock that was never set."""
 HISTORY_S = 90 * 86_400.0
@@ -90,7 +96,7 @@ class StationRecorder:
         self._loop_of = loop_of
         self._settings = settings
         self._listed = frozenset(token.casefold() for token in settings.id_tokens)
-        self._recent = RecentSessions()
+        self._past = PastTransactions()
         self.records: dict[str, ChargerRecord] = {}
 
     def now(self) -> float:
@@ -152,9 +158,9 @@ class StationRecorder:
     async def start_session(self, report: StartReport) -> StartVerdict:
         """Keep the session, end an older one on the connector, tell the loop (OCPP 1.6 §4.8).
 
-        The same report again gets the stored session's answer. A session whose token is not
-        accepted is kept and gets a real id, but is given no power. So is one on a connector that
-        the station does not have: nothing could limit it.
+        The same report again gets the answer that was kept. A session whose token is not accepted
+        is kept and gets a real id, but is given no power. So is one on a connector that the station
+        does not have: nothing could limit it.
         """
         loop = self._loop_of(report.connector.charger_id)
         if loop is not None:
@@ -163,15 +169,35 @@ class StationRecorder:
             return await self._start(loop, report)
 
     async def stop_session(self, report: StopReport) -> IdToken | None:
-        """Keep the end and tell the loop; one that nobody can place is logged (§4.10)."""
+        """Keep the end and tell the loop (§4.10).
+
+        The first stop of a session has the last word, also over an end that was presumed. What
+        nobody can place, and what contradicts the first, goes into quarantine.
+        """
         session = await self._stopped(report)
         if session is None:
-            log.warning("stop_without_session", charger=report.charger_id, stop=repr(report))
+            await self._quarantine(report, _why_unplaced(report))
         else:
-            await self._end(session, report.stopped_at, report.meter_stop_wh, report.reason)
+            kept = await self._end(
+                session,
+                report.stopped_at,
+                report.reason,
+                meter_stop_wh=report.meter_stop_wh,
+                timestamp=report.timestamp,
+            )
+            self._past.add(report.charger_id, session.transaction_id)
+            if not says_the_same(kept, report):
+                await self._quarantine(report, "contradicts the stop that came before it")
         if report.id_token is None:
             return None
         return await self.authorize(report.charger_id, report.id_token)
+
+    async def presume_end(self, presumed: Presumed) -> None:
+        """Keep that a session is over, though its stop has not come, and tell the loop."""
+        session = presumed.session
+        stored = await self._store.find(session.connector.charger_id, session.transaction_id)
+        if stored is not None:
+            await self._end(stored, max(presumed.at, stored.started_at), presumed.reason.value)
 
     def record(self, fact: ChargerFact) -> None:
         """Pass a fact on to the loop of its charger; meter samples are kept as well."""
@@ -179,7 +205,10 @@ class StationRecorder:
         if loop is None:
             return
         if isinstance(fact, MeterSample):
-            self._store.sample(self._session_of(loop, fact), fact)
+            session = session_of_sample(loop.state, fact)
+            self._store.sample(None if session is None else session.session_id, fact)
+            if session is None and self._past.has(fact.connector.charger_id, fact.transaction_id):
+                return
         loop.post(fact)
 
     def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
@@ -198,47 +227,27 @@ class StationRecorder:
             token = replace(token, status=TokenStatus.INVALID)
         proposed = self._proposal(loop, report, token)
         stored = await self._keep_start(proposed)
-        self._recent.add(stored)
         replayed = stored.session_id != proposed.session_id
-        if loop is None or not there:
-            if not replayed:
-                self._without_place(loop, stored)
-            return StartVerdict(stored.transaction_id, token)
-        news = not replayed or _untold(loop, stored)
-        if news and not self._is_history(loop, stored):
-            await self._end_older(loop, stored)
-            if stored.id_status is TokenStatus.ACCEPTED:
-                loop.post(as_started(stored, self.now()))
-            self._remote.session_started(stored.connector, stored.session_id, stored.id_token)
-        return StartVerdict(stored.transaction_id, replace(token, status=stored.id_status))
+        if stored.ended_at is not None:
+            self._past.add(stored.connector.charger_id, stored.transaction_id)
+        elif not replayed or (loop is not None and _untold(loop, stored)):
+            await self._end_older(stored)
+            self._tell_start(loop if there else None, stored)
+        return StartVerdict(stored.transaction_id, _verdict(stored))
 
-    def _without_place(self, loop: StationLoop | None, stored: StoredSession) -> None:
-        station_id = loop.station_id if loop is not None else ""
-        text = f"{stored.connector} by {stored.id_token}"
-        self._events.add(station_id, "session_on_unknown_connector", text)
-
-    def _is_history(self, loop: StationLoop, stored: StoredSession) -> bool:
-        """Whether the connector's session began after this one, as far as clocks can be believed.
-
-        A charger that was offline tells what happened meanwhile, and not always in order.
-        """
-        running = loop.state.session_on(stored.connector)
-        if running is None or running.session_id == stored.session_id:
-            return False
-        latest = self.now() + CLOCK_AHEAD_S
-        oldest = max(PLAUSIBLE_SINCE, running.started_at - HISTORY_S)
-        return oldest <= stored.started_at < running.started_at <= latest
-
-    def _session_of(self, loop: StationLoop, sample: MeterSample) -> str | None:
-        """The session a sample belongs to, also when the loop has yet to hear of its start."""
-        session = session_of_sample(loop.state, sample)
-        if session is not None:
-            return session.session_id
-        return self._recent.find(sample.connector.charger_id, sample.transaction_id)
+    def _tell_start(self, loop: StationLoop | None, stored: StoredSession) -> None:
+        if loop is None:
+            text = f"{stored.connector} by {stored.id_token}"
+            self._events.add(stored.station_id, "session_on_unknown_connector", text)
+            return
+        if stored.id_status is TokenStatus.ACCEPTED:
+            loop.post(as_started(stored, self.now()))
+        self._remote.session_started(stored.connector, stored.session_id, stored.id_token)
 
     def _proposal(
         self, loop: StationLoop | None, report: StartReport, token: IdToken
     ) -> StoredSession:
+        over_at = None if loop is None else self._over_at(loop, report)
         return StoredSession(
             session_id=str(uuid.uuid4()),
             transaction_id=_new_transaction_id(),
@@ -247,10 +256,29 @@ class StationRecorder:
             id_token=report.id_token,
             id_status=token.status,
             started_at=report.started_at,
-            meter_start_wh=report.meter_start_wh,
+            meter_start_wh=report.meter_start_wh or 0,
             start_timestamp=report.timestamp,
             vehicle_max_w=self._remote.declared_for(report.connector, report.id_token),
+            ended_at=over_at,
+            reason=None if over_at is None else PresumedEnd.SUPERSEDED.value,
+            id_expires_at=token.expires_at,
+            parent_id_token=token.parent_id_token,
+            meter_start_told=report.meter_start_wh is not None,
         )
+
+    def _over_at(self, loop: StationLoop, report: StartReport) -> float | None:
+        """When the connector's session began, if later than this one; None when it did not.
+
+        A charger that was offline tells what happened meanwhile, and not always in order. Clocks
+        are believed as far as they can be.
+        """
+        running = loop.state.session_on(report.connector)
+        if running is None:
+            return None
+        latest = self.now() + CLOCK_AHEAD_S
+        oldest = max(PLAUSIBLE_SINCE, running.started_at - HISTORY_S)
+        later = oldest <= report.started_at < running.started_at <= latest
+        return running.started_at if later else None
 
     async def _keep_start(self, proposed: StoredSession) -> StoredSession:
         for _ in range(ID_ATTEMPTS - 1):
@@ -261,40 +289,91 @@ class StationRecorder:
                 proposed = replace(proposed, transaction_id=_new_transaction_id())
         return await self._store.start(proposed)
 
-    async def _end_older(self, loop: StationLoop, stored: StoredSession) -> None:
+    async def _end_older(self, stored: StoredSession) -> None:
         """Whoever starts a session on a connector has no other there, whatever was reported."""
-        older = loop.state.session_on(stored.connector)
-        if older is None:
-            return
-        found = await self._store.find(stored.connector.charger_id, older.transaction_id)
-        if found is not None:
-            await self._end(found, self.now(), found.meter_wh, "Superseded")
+        now = self.now()
+        for older in await self._store.unfinished(stored.connector.charger_id):
+            if older.ended_at is not None or older.session_id == stored.session_id:
+                continue
+            if older.connector == stored.connector:
+                believed = older.started_at <= stored.started_at <= now
+                ended_at = stored.started_at if believed else now
+                await self._end(older, ended_at, PresumedEnd.SUPERSEDED.value)
 
     async def _stopped(self, report: StopReport) -> StoredSession | None:
+        charger_id = report.charger_id
         if report.transaction_id is not None and report.transaction_id > 0:
-            return await self._store.find(report.charger_id, report.transaction_id)
-        loop = self._loop_of(report.charger_id)
-        if loop is None:
-            return None
-        running = [s for s in loop.state.sessions() if s.connector.charger_id == report.charger_id]
-        if len(running) != 1:
-            return None
-        return await self._store.find(report.charger_id, running[0].transaction_id)
+            return await self._store.find(charger_id, report.transaction_id)
+        if report.timestamp:
+            for session in await self._store.stopped(charger_id, report.timestamp):
+                if says_the_same(session, report):
+                    return session
+        return session_of_stop(report, await self._store.unfinished(charger_id))
 
     async def _end(
-        self, session: StoredSession, ended_at: float, meter_stop_wh: int | None, reason: str
-    ) -> None:
+        self,
+        session: StoredSession,
+        ended_at: float,
+        reason: str,
+        *,
+        meter_stop_wh: int | None = None,
+        timestamp: str | None = None,
+    ) -> StoredSession:
+        """Keep the end, presumed without a `timestamp`, and tell of it; the session as kept."""
         ended = await self._store.end(
-            session.session_id, ended_at=ended_at, meter_stop_wh=meter_stop_wh, reason=reason
+            session.session_id,
+            ended_at=ended_at,
+            meter_stop_wh=meter_stop_wh,
+            reason=reason,
+            timestamp=timestamp,
         )
         loop = self._loop_of(session.connector.charger_id)
         if ended is not None and loop is not None:
             loop.post(
                 SessionEnded(
-                    self.now(), session.session_id, session.connector, meter_stop_wh, reason
+                    self.now(),
+                    session.session_id,
+                    session.connector,
+                    ended.meter_stop_wh,
+                    ended.reason or reason,
+                    presumed=ended.provisional,
                 )
             )
         self._remote.session_ended(session.session_id)
+        return session if ended is None else ended
+
+    async def _quarantine(self, report: StopReport, why: str) -> None:
+        item = Quarantined(
+            report.charger_id,
+            self.now(),
+            "StopTransaction",
+            why,
+            _text(report.payload),
+        )
+        if await self._store.quarantine(item):
+            loop = self._loop_of(report.charger_id)
+            station_id = "" if loop is None else loop.station_id
+            text = f"{item.charger_id} {item.action}: {why}"
+            self._events.add(station_id, "quarantined", text)
+
+
+def _text(payload: Mapping[str, Any]) -> str:
+    """The message as sent, as far as it can be kept. Keys in order: the same is kept once."""
+    try:
+        return json.dumps(payload, sort_keys=True)[:PAYLOAD_CHARS]
+    except RecursionError:
+        return "(nested too deep)"
+
+
+def _why_unplaced(report: StopReport) -> str:
+    if report.transaction_id is not None and report.transaction_id > 0:
+        return f"no session of this charger has transaction {report.transaction_id}"
+    return "names no transaction, and there is not just one session it can be of"
+
+
+def _verdict(stored: StoredSession) -> IdToken:
+    """The answer the session's start got."""
+    return IdToken(stored.id_token, stored.id_status, stored.id_expires_at, stored.parent_id_token)
 
 
 def _untold(loop: StationLoop, stored: StoredSession) -> bool:
@@ -325,7 +404,7 @@ def as_started(stored: StoredSession, at: float) -> SessionStarted:
         connector=stored.connector,
         id_token=stored.id_token,
         started_at=stored.started_at,
-        meter_start_wh=stored.meter_start_wh,
+        register=stored.register,
         vehicle_max_w=stored.vehicle_max_w,
     )
 

@@ -23,6 +23,7 @@ from csms.control.commission import Commissioning
 from csms.control.events import Event, EventLog
 from csms.control.grid_limits import GridLimits
 from csms.control.kept_stations import Origin, document, in_force, require_default
+from csms.control.presumption import Presumption
 from csms.control.recorder import RecorderSettings, StationRecorder, as_started
 from csms.control.remote import RemoteRequests
 from csms.control.restored import remember_limits
@@ -58,6 +59,7 @@ from csms.station.facts import MeterSample, VehicleMaximumDeclared
 from csms.station.feasibility import feasibility
 from csms.station.lifecycle import may_start
 from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, Station
+from csms.station.presumption import PresumedEnd
 from csms.station.state import Session, StationState
 from csms.station.update import apply
 
@@ -143,6 +145,7 @@ class Supervisor:
         self.recorder = StationRecorder(
             store, clock, self._events, self._remote, self.loop_of, settings.recorder
         )
+        self._presumption = Presumption(self._loops.values, self.recorder, clock)
 
     # ------------------------------------------------------------------ life
 
@@ -162,11 +165,13 @@ class Supervisor:
             for station in stations:
                 await self._run_station(station, running)
             self._commissioning.open(tasks.create_task)
+            presuming = tasks.create_task(self._presumption.run())
             try:
                 yield
             finally:
                 self._tasks = None
                 self._commissioning.stop()
+                presuming.cancel()
                 for runner in self._runners.values():
                     runner.cancel()
 
@@ -241,9 +246,10 @@ class Supervisor:
             if older is not None:
                 await self._store.end(
                     older.session_id,
-                    ended_at=self._clock.now(),
-                    meter_stop_wh=older.meter_wh,
-                    reason="Superseded",
+                    ended_at=max(older.started_at, stored.started_at),
+                    meter_stop_wh=None,
+                    reason=PresumedEnd.SUPERSEDED.value,
+                    timestamp=None,
                 )
             newest[stored.connector] = stored
         return list(newest.values())
@@ -251,11 +257,6 @@ class Supervisor:
     def _restore(self, state: StationState, sessions: Sequence[StoredSession]) -> None:
         for stored in sessions:
             apply(state, as_started(stored, stored.started_at))
-            if stored.meter_wh is not None:
-                apply(
-                    state,
-                    MeterSample(stored.connector, stored.started_at, energy_wh=stored.meter_wh),
-                )
         for charger_id, known in self.recorder.records.items():
             charger = state.chargers.get(charger_id)
             if charger is not None:

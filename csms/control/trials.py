@@ -220,7 +220,7 @@ class Run:
         await self._take_power()
         entry = await self._tell_end() if obeys_end else await self._tell(self._limits.lease_w)
         session = self._require()
-        before, meter_wh = session.readings[-1], session.meter_wh
+        before, metered, before_wh = session.readings[-1], session.metered, session.energy_wh
         ahead_s = max((_ahead_s(r) for r in session.readings), default=0.0)
         await self._cut_link()
         back_at = await self._back()
@@ -236,10 +236,9 @@ class Run:
             self._readings_s,
         )
         session = self._require()
-        after_wh = session.meter_wh
         gained_wh = None
-        if live is not None and meter_wh is not None and after_wh is not None:
-            gained_wh = after_wh - meter_wh
+        if live is not None and metered:
+            gained_wh = session.energy_wh - before_wh
         ends_at = entry.limit.expires_at if entry is not None else None
         later_from = (ends_at or back_at) + self._settle_s
         return self._judge.offline(

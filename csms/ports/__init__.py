@@ -4,7 +4,7 @@
 does anything. Times are UTC epoch seconds, powers watts, energies watt-hours.
 """
 
-from csms.ports.archive import Frame, FrameLog
+from csms.ports.archive import Archive, Frame, FrameLog, Quarantine, Quarantined
 from csms.ports.chargers import Answer, ChargerLink, LateAnswers, Outcome
 from csms.ports.clock import Clock
 from csms.ports.reports import (
@@ -22,6 +22,7 @@ from csms.ports.tokens import IdToken, TokenStatus
 
 __all__ = [
     "Answer",
+    "Archive",
     "BootReport",
     "BootVerdict",
     "ChargerLink",
@@ -36,6 +37,8 @@ __all__ = [
     "Losses",
     "ModelKey",
     "Outcome",
+    "Quarantine",
+    "Quarantined",
     "Recorder",
     "SessionStore",
     "StartReport",

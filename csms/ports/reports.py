@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from csms.ports.tokens import IdToken
@@ -32,11 +32,14 @@ class BootVerdict:
 
 @dataclass(frozen=True, slots=True)
 class StartReport:
-    """StartTransaction.req. `timestamp` is the text as sent: part of the replay key."""
+    """StartTransaction.req. `timestamp` is the text as sent: part of the replay key.
+
+    `meter_start_wh` None when the charger sent nothing usable.
+    """
 
     connector: ConnectorKey
     id_token: str
-    meter_start_wh: int
+    meter_start_wh: int | None
     timestamp: str
     started_at: float
     reservation_id: int | None = None
@@ -52,7 +55,10 @@ class StartVerdict:
 
 @dataclass(frozen=True, slots=True)
 class StopReport:
-    """StopTransaction.req. `meter_stop_wh` None when the charger sent nothing usable."""
+    """StopTransaction.req. `meter_stop_wh` None when the charger sent nothing usable.
+
+    `timestamp` is the text as sent, "" for none; `payload` all that was sent, for the quarantine.
+    """
 
     charger_id: str
     transaction_id: int | None
@@ -60,6 +66,8 @@ class StopReport:
     stopped_at: float
     reason: str = "Local"
     id_token: str | None = None
+    timestamp: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 class Gate(Protocol):

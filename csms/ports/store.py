@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from csms.dispatch.ledger import Entry
-from csms.ports.archive import FrameLog
+from csms.ports.archive import Archive
 from csms.ports.sessions import SessionStore
 from csms.ports.tokens import IdToken
 
@@ -122,7 +122,7 @@ class Losses:
     rows: int = 0
 
 
-class Store(SessionStore, LedgerStore, StationStore, FrameLog, Protocol):
+class Store(SessionStore, LedgerStore, StationStore, Archive, Protocol):
     """Everything that survives, in one place."""
 
     def losses(self) -> Losses:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey
+from csms.station.register import Register
 from csms.station.state import ConnectorStatus
 
 
@@ -53,7 +54,10 @@ class ConnectorStatusReported:
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
-    """A session is durable in the store. `vehicle_max_w` None when nobody declared it."""
+    """A session is durable in the store. `vehicle_max_w` None when nobody declared it.
+
+    `register` is what its readings have come to: more than its start after a restart of csms.
+    """
 
     at: float
     session_id: str
@@ -61,19 +65,20 @@ class SessionStarted:
     connector: ConnectorKey
     id_token: str
     started_at: float
-    meter_start_wh: int
+    register: Register
     vehicle_max_w: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """A session's end is durable in the store."""
+    """A session's end is durable in the store. `presumed`: its charger has not said so."""
 
     at: float
     session_id: str
     connector: ConnectorKey
     meter_stop_wh: int | None = None
     reason: str = "Local"
+    presumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

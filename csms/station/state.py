@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from csms.station import grid
 from csms.station.model import ConnectorKey, Station
+from csms.station.register import Register
 
 READINGS_KEPT = 64
 LIMITS_KEPT = 8
@@ -66,10 +67,9 @@ class Session:
     connector: ConnectorKey
     id_token: str
     started_at: float
-    meter_start_wh: int
+    register: Register
     vehicle_max_w: int | None = None
     waiting_since: float = 0.0
-    meter_wh: int | None = None
     soc_pct: float | None = None
     readings: deque[Reading] = field(default_factory=lambda: deque(maxlen=READINGS_KEPT))
     limits: deque[LimitStep] = field(default_factory=lambda: deque(maxlen=LIMITS_KEPT))
@@ -77,7 +77,12 @@ class Session:
     @property
     def energy_wh(self) -> int:
         """Energy delivered so far, by the charger's register; never negative."""
-        return 0 if self.meter_wh is None else max(0, self.meter_wh - self.meter_start_wh)
+        return self.register.energy_wh
+
+    @property
+    def metered(self) -> bool:
+        """Whether the register was read since the session began."""
+        return self.register.last_wh is not None
 
     @property
     def measured_w(self) -> int | None:
@@ -90,11 +95,13 @@ class ConnectorState:
     """One connector: the last status it reported and the session on it, if any.
 
     `reading` is the newest power measured there and `offered` the newest power the charger says it
-    offers, with or without a session. `changed_at` is when a session last began or ended here, and
+    offers, with or without a session. `status_at` is when the status was reported; None when it has
+    not been. `changed_at` is when a session last began or ended here, and
     `ended_transaction_id` which transaction ended here last: None when none has.
     """
 
     status: ConnectorStatus = ConnectorStatus.UNKNOWN
+    status_at: float | None = None
     error_code: str = "NoError"
     session: Session | None = None
     reading: Reading | None = None

@@ -79,6 +79,7 @@ def _status(state: StationState, fact: ConnectorStatusReported) -> bool:
     if connector is None:
         return False
     connector.status = fact.status
+    connector.status_at = fact.at
     connector.error_code = fact.error_code
     return True
 
@@ -96,7 +97,7 @@ def _started(state: StationState, fact: SessionStarted) -> bool:
             connector=fact.connector,
             id_token=fact.id_token,
             started_at=fact.started_at,
-            meter_start_wh=fact.meter_start_wh,
+            register=fact.register,
             waiting_since=fact.at,
             vehicle_max_w=fact.vehicle_max_w,
         )
@@ -111,6 +112,9 @@ def _ended(state: StationState, fact: SessionEnded) -> bool:
     if connector.session.session_id != fact.session_id:
         return False
     _leave_session(connector, fact.at)
+    if fact.presumed:
+        # Should it go on after all, what flows must be seen.
+        connector.ended_transaction_id = None
     return True
 
 
@@ -134,10 +138,7 @@ def _sampled(state: StationState, fact: MeterSample) -> bool:
     if power_w is not None:
         _add_reading(session, Reading(fact.at, max(0, power_w), fact.measured_at))
     if fact.energy_wh is not None:
-        # A register never runs backward; one that seems to has been reset or misread.
-        least_wh = session.meter_start_wh if session.meter_wh is None else session.meter_wh
-        if fact.energy_wh >= least_wh:
-            session.meter_wh = fact.energy_wh
+        session.register = session.register.read(fact.energy_wh)
     if fact.soc_pct is not None:
         session.soc_pct = fact.soc_pct
     return True

@@ -13,7 +13,15 @@ from typing import Any
 
 from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import StorageError
-from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, StoredSession
+from csms.ports import (
+    ChargerRecord,
+    Frame,
+    IdToken,
+    Losses,
+    ModelKey,
+    Quarantined,
+    StoredSession,
+)
 from csms.station.facts import MeterSample
 
 _StartKey = tuple[str, int, str, str, int]
@@ -22,11 +30,17 @@ _StartKey = tuple[str, int, str, str, int]
 class MemoryStore:
     """`ports.Store` without a database. Every write is as durable as it will ever be at once.
 
-    Keeps the newest `frames_kept` frames of all chargers together, and the newest `samples_kept`
-    meter samples of each session.
+    Keeps the newest `frames_kept` frames and `quarantine_kept` quarantined messages of all chargers
+    together, and the newest `samples_kept` meter samples of each session.
     """
 
-    def __init__(self, *, frames_kept: int = 100_000, samples_kept: int = 100_000) -> None:
+    def __init__(
+        self,
+        *,
+        frames_kept: int = 100_000,
+        samples_kept: int = 100_000,
+        quarantine_kept: int = 10_000,
+    ) -> None:
         self._samples_kept = samples_kept
         self._sessions: dict[str, StoredSession] = {}
         self._starts: dict[_StartKey, str] = {}
@@ -41,6 +55,7 @@ class MemoryStore:
         self._capabilities: dict[str, str] = {}
         self._model_capabilities: dict[ModelKey, str] = {}
         self._frames: deque[Frame] = deque(maxlen=frames_kept)
+        self._quarantine: deque[Quarantined] = deque(maxlen=quarantine_kept)
 
     async def open(self) -> None:
         """Nothing to make ready."""
@@ -70,15 +85,48 @@ class MemoryStore:
         return session
 
     async def end(
-        self, session_id: str, *, ended_at: float, meter_stop_wh: int | None, reason: str
+        self,
+        session_id: str,
+        *,
+        ended_at: float,
+        meter_stop_wh: int | None,
+        reason: str,
+        timestamp: str | None = "",
     ) -> StoredSession | None:
         """See `ports.SessionStore`."""
         session = self._sessions.get(session_id)
-        if session is None or session.ended_at is not None:
+        if session is None or session.stop_timestamp is not None:
             return session
-        session = replace(session, ended_at=ended_at, meter_stop_wh=meter_stop_wh, reason=reason)
+        if timestamp is None and session.ended_at is not None:
+            return session
+        session = replace(
+            session,
+            ended_at=ended_at,
+            meter_stop_wh=meter_stop_wh,
+            reason=reason,
+            stop_timestamp=timestamp,
+        )
         self._sessions[session_id] = session
         return session
+
+    async def unfinished(self, charger_id: str, *, limit: int = 100) -> list[StoredSession]:
+        """See `ports.SessionStore`."""
+        found = [
+            (s.ended_at is None, s.ended_at or 0.0, s.started_at, s.session_id, s)
+            for s in self._sessions.values()
+            if s.connector.charger_id == charger_id and s.stop_timestamp is None
+        ]
+        found.sort(key=lambda item: item[:4], reverse=True)
+        return [item[4] for item in found[: max(0, limit)]]
+
+    async def stopped(self, charger_id: str, timestamp: str) -> list[StoredSession]:
+        """See `ports.SessionStore`."""
+        found = [
+            s
+            for s in self._sessions.values()
+            if s.connector.charger_id == charger_id and s.stop_timestamp == timestamp
+        ]
+        return sorted(found, key=lambda s: (s.started_at, s.session_id))
 
     async def find(self, charger_id: str, transaction_id: int) -> StoredSession | None:
         """See `ports.SessionStore`."""
@@ -115,15 +163,23 @@ class MemoryStore:
 
     def sample(self, session_id: str | None, sample: MeterSample) -> None:
         """See `ports.SessionStore`."""
+        if session_id is None:
+            session_id = self._named(sample)
         kept = self._samples.setdefault(session_id, deque(maxlen=self._samples_kept))
         kept.append(sample)
         session = None if session_id is None else self._sessions.get(session_id)
-        if session is None or sample.energy_wh is None:
+        if session is None or session.meter_stop_wh is not None or sample.energy_wh is None:
             return
-        # A register never runs backward; one that seems to has been reset or misread.
-        least_wh = session.meter_start_wh if session.meter_wh is None else session.meter_wh
-        if sample.energy_wh >= least_wh:
-            self._sessions[session.session_id] = replace(session, meter_wh=sample.energy_wh)
+        read = session.register.read(sample.energy_wh)
+        self._sessions[session.session_id] = session.metered(read)
+
+    def _named(self, sample: MeterSample) -> str | None:
+        """The session of the sample's charger that has its transaction id."""
+        session_id = self._transactions.get(sample.transaction_id or 0)
+        session = None if session_id is None else self._sessions[session_id]
+        if session is None or session.connector.charger_id != sample.connector.charger_id:
+            return None
+        return session.session_id
 
     async def samples(self, session_id: str, *, limit: int = 1000) -> list[MeterSample]:
         """See `ports.SessionStore`."""
@@ -218,6 +274,19 @@ class MemoryStore:
     async def frames(self, charger_id: str, *, limit: int = 200) -> list[Frame]:
         """See `ports.FrameLog`."""
         return _newest([f for f in self._frames if f.charger_id == charger_id], limit)
+
+    # ------------------------------------------------------------------ quarantine
+
+    async def quarantine(self, item: Quarantined) -> bool:
+        """See `ports.Quarantine`."""
+        if any(replace(kept, at=item.at) == item for kept in self._quarantine):
+            return False
+        self._quarantine.append(item)
+        return True
+
+    async def quarantined(self, charger_id: str, *, limit: int = 200) -> list[Quarantined]:
+        """See `ports.Quarantine`."""
+        return _newest([q for q in self._quarantine if q.charger_id == charger_id], limit)
 
 
 def _start_key(session: StoredSession) -> _StartKey:

@@ -44,14 +44,34 @@ _prune = delete(table).where(table.c.sample_id.in_(_old))
 
 
 def save(connection: Connection, rows: Sequence[SampleRow]) -> None:
-    """Insert samples, oldest first, and set the meter registers of their sessions."""
-    connection.execute(_insert, [_row(session_id, sample) for session_id, sample in rows])
-    registers: dict[str, int] = {}
-    for session_id, sample in rows:
+    """Insert samples, oldest first, and add their registers to those of their sessions.
+
+    A sample without a session belongs to the one that has its transaction id.
+    """
+    named = _by_transaction(connection, rows)
+    placed = [(session_id or named.get(_transaction(s)), s) for session_id, s in rows]
+    connection.execute(_insert, [_row(session_id, sample) for session_id, sample in placed])
+    readings: dict[str, list[int]] = {}
+    for session_id, sample in placed:
         if session_id is not None and sample.energy_wh is not None:
-            known_wh = registers.get(session_id, sample.energy_wh)
-            registers[session_id] = max(known_wh, sample.energy_wh)
-    sessions.set_meters(connection, registers)
+            readings.setdefault(session_id, []).append(sample.energy_wh)
+    sessions.read_meters(connection, readings)
+
+
+def _transaction(sample: MeterSample) -> tuple[str, int]:
+    """Chargers send 0 or -1 for "no transaction"; no session has such an id."""
+    return sample.connector.charger_id, sample.transaction_id or 0
+
+
+def _by_transaction(
+    connection: Connection, rows: Sequence[SampleRow]
+) -> dict[tuple[str, int], str]:
+    found: dict[tuple[str, int], str] = {}
+    for key in {_transaction(sample) for session_id, sample in rows if session_id is None}:
+        session = sessions.find(connection, *key) if key[1] > 0 else None
+        if session is not None:
+            found[key] = session.session_id
+    return found
 
 
 def newest(connection: Connection, session_id: str, limit: int) -> list[MeterSample]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import reduce
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from csms.ports import StoredSession, TokenStatus
 from csms.station.model import ConnectorKey
+from csms.station.register import Register
 from csms.storage import dialect
 from csms.storage.tables import sessions
 
@@ -32,27 +35,52 @@ _ended = (
     .limit(bindparam("limit"))
 )
 _ended_before = _ended.where(sessions.c.ended_at < bindparam("before"))
-_end = (
-    update(sessions)
-    .where(sessions.c.session_id == bindparam("key"), sessions.c.ended_at.is_(None))
-    .values(
-        ended_at=bindparam("ended_at"),
-        meter_stop_wh=bindparam("meter_stop_wh"),
-        reason=bindparam("reason"),
-    )
+_never_stopped = (
+    sessions.c.charger_id == bindparam("charger_id"),
+    sessions.c.stop_timestamp.is_(None),
 )
+_unfinished = (
+    select(sessions)
+    .where(*_never_stopped, sessions.c.ended_at.is_(None))
+    .order_by(sessions.c.started_at.desc(), sessions.c.session_id.desc())
+    .limit(bindparam("limit"))
+)
+_presumed = (
+    select(sessions)
+    .where(*_never_stopped, sessions.c.ended_at.is_not(None))
+    .order_by(
+        sessions.c.ended_at.desc(), sessions.c.started_at.desc(), sessions.c.session_id.desc()
+    )
+    .limit(bindparam("limit"))
+)
+_stopped = (
+    select(sessions)
+    .where(
+        sessions.c.charger_id == bindparam("charger_id"),
+        sessions.c.stop_timestamp == bindparam("stop_timestamp"),
+    )
+    .order_by(sessions.c.started_at, sessions.c.session_id)
+)
+_ending: dict[str, Any] = {
+    name: bindparam(name) for name in ("ended_at", "meter_stop_wh", "reason", "stop_timestamp")
+}
+_stop = (
+    update(sessions)
+    .where(sessions.c.session_id == bindparam("key"), sessions.c.stop_timestamp.is_(None))
+    .values(**_ending)
+)
+_presume = _stop.where(sessions.c.ended_at.is_(None))
 _declare = (
     update(sessions)
     .where(sessions.c.session_id == bindparam("key"))
     .values(vehicle_max_w=bindparam("vehicle_max_w"))
 )
+_METERS = ("meter_wh", "meter_before_wh", "meter_fresh_from_wh", "meter_fresh_wh")
+_unread = _by_id.where(sessions.c.meter_stop_wh.is_(None))
 _meter = (
     update(sessions)
-    .where(
-        sessions.c.session_id == bindparam("key"),
-        func.coalesce(sessions.c.meter_wh, sessions.c.meter_start_wh) <= bindparam("register_wh"),
-    )
-    .values(meter_wh=bindparam("register_wh"))
+    .where(sessions.c.session_id == bindparam("key"))
+    .values(**{name: bindparam(name) for name in _METERS})
 )
 
 
@@ -76,10 +104,20 @@ def end(
     ended_at: float,
     meter_stop_wh: int | None,
     reason: str,
+    timestamp: str | None,
 ) -> StoredSession | None:
-    """End it unless it has ended; the session as it is then, None when there is none."""
-    ending = {"ended_at": ended_at, "meter_stop_wh": meter_stop_wh, "reason": reason}
-    connection.execute(_end, {"key": session_id, **ending})
+    """End it unless it has ended; the session as it is then, None when there is none.
+
+    The first stop decides, also over an end that was only presumed (`timestamp` None).
+    """
+    ending = {
+        "ended_at": ended_at,
+        "meter_stop_wh": meter_stop_wh,
+        "reason": reason,
+        "stop_timestamp": timestamp,
+    }
+    statement = _presume if timestamp is None else _stop
+    connection.execute(statement, {"key": session_id, **ending})
     found = connection.execute(_by_id, {"session_id": session_id}).first()
     return None if found is None else _session(found)
 
@@ -94,6 +132,19 @@ def find(connection: Connection, charger_id: str, transaction_id: int) -> Stored
 def running(connection: Connection) -> list[StoredSession]:
     """Every session that has not ended, oldest start first."""
     return [_session(row) for row in connection.execute(_running)]
+
+
+def unfinished(connection: Connection, charger_id: str, limit: int) -> list[StoredSession]:
+    """Sessions of a charger that were never stopped: first those that run, newest start first."""
+    asked = {"charger_id": charger_id, "limit": max(0, limit)}
+    rows = [row for query in (_unfinished, _presumed) for row in connection.execute(query, asked)]
+    return [_session(row) for row in rows[: max(0, limit)]]
+
+
+def stopped(connection: Connection, charger_id: str, timestamp: str) -> list[StoredSession]:
+    """Sessions of a charger whose stop bore this time as sent, oldest start first."""
+    asked = {"charger_id": charger_id, "stop_timestamp": timestamp}
+    return [_session(row) for row in connection.execute(_stopped, asked)]
 
 
 def ended(
@@ -111,10 +162,20 @@ def declare_vehicle(connection: Connection, session_id: str, vehicle_max_w: int 
     connection.execute(_declare, {"key": session_id, "vehicle_max_w": vehicle_max_w})
 
 
-def set_meters(connection: Connection, registers: dict[str, int]) -> None:
-    """Keep the newest meter register, Wh, of each session; one never runs backward."""
-    if registers:
-        rows = [{"key": session_id, "register_wh": wh} for session_id, wh in registers.items()]
+def read_meters(connection: Connection, readings: Mapping[str, Sequence[int]]) -> None:
+    """Add to what the readings of each session, Wh in order, have come to.
+
+    A session whose stop named its last reading takes no more.
+    """
+    rows = []
+    for session_id, registers in readings.items():
+        found = connection.execute(_unread, {"session_id": session_id}).first()
+        if found is None:
+            continue
+        session = _session(found)
+        metered = session.metered(reduce(Register.read, registers, session.register))
+        rows.append({"key": session_id} | {name: getattr(metered, name) for name in _METERS})
+    if rows:
         connection.execute(_meter, rows)
 
 

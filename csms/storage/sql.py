@@ -12,9 +12,28 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
-from csms.ports import ChargerRecord, Clock, Frame, IdToken, Losses, ModelKey, StoredSession
+from csms.ports import (
+    ChargerRecord,
+    Clock,
+    Frame,
+    IdToken,
+    Losses,
+    ModelKey,
+    Quarantined,
+    StoredSession,
+)
 from csms.station.facts import MeterSample
-from csms.storage import dialect, frames, ledger, lock, migration, samples, sessions, stations
+from csms.storage import (
+    dialect,
+    frames,
+    ledger,
+    lock,
+    migration,
+    quarantine,
+    samples,
+    sessions,
+    stations,
+)
 from csms.storage.reader import Reader
 from csms.storage.retention import Turn
 from csms.storage.work import Stream
@@ -27,14 +46,16 @@ Result = TypeVar("Result")
 class SqlSettings:
     """How much may wait and how much is kept.
 
-    `frames_kept` is for all chargers together. A superseded limit is kept for `limits_kept_s` and a
-    meter sample for `samples_kept_s`, counted back from the newest one written.
+    `frames_kept` and `quarantine_kept` are for all chargers together. A superseded limit is kept
+    for `limits_kept_s` and a meter sample for `samples_kept_s`, counted back from the newest one
+    written.
     """
 
     writer: WriterSettings = field(default_factory=WriterSettings)
     waiting_samples: int = 10_000
     waiting_frames: int = 10_000
     frames_kept: int = 100_000
+    quarantine_kept: int = 10_000
     limits_kept_s: float = 30 * 86_400.0
     samples_kept_s: float = 400 * 86_400.0
     busy_timeout_s: float = 5.0
@@ -72,6 +93,7 @@ class SqlStore:
         self._frames = Stream(self._save_frames, self._settings.waiting_frames)
         self._samples_turn = Turn()
         self._frames_turn = Turn(max(1, self._settings.frames_kept // 10))
+        self._quarantine_turn = Turn(max(1, self._settings.quarantine_kept // 10))
         self._limits_turn = Turn()
         self._counters = Counters()
         self._opened: tuple[Writer, Reader] | None = None
@@ -222,7 +244,13 @@ class SqlStore:
         return stored
 
     async def end(
-        self, session_id: str, *, ended_at: float, meter_stop_wh: int | None, reason: str
+        self,
+        session_id: str,
+        *,
+        ended_at: float,
+        meter_stop_wh: int | None,
+        reason: str,
+        timestamp: str | None = "",
     ) -> StoredSession | None:
         """See `ports.SessionStore`."""
         return await self._write(
@@ -232,12 +260,21 @@ class SqlStore:
                 ended_at=ended_at,
                 meter_stop_wh=meter_stop_wh,
                 reason=reason,
+                timestamp=timestamp,
             )
         )
 
     async def find(self, charger_id: str, transaction_id: int) -> StoredSession | None:
         """See `ports.SessionStore`."""
         return await self._read(lambda c: sessions.find(c, charger_id, transaction_id))
+
+    async def unfinished(self, charger_id: str, *, limit: int = 100) -> list[StoredSession]:
+        """See `ports.SessionStore`."""
+        return await self._read(lambda c: sessions.unfinished(c, charger_id, limit))
+
+    async def stopped(self, charger_id: str, timestamp: str) -> list[StoredSession]:
+        """See `ports.SessionStore`."""
+        return await self._read(lambda c: sessions.stopped(c, charger_id, timestamp))
 
     async def running(self) -> list[StoredSession]:
         """See `ports.SessionStore`; oldest start first."""
@@ -348,6 +385,23 @@ class SqlStore:
     async def frames(self, charger_id: str, *, limit: int = 200) -> list[Frame]:
         """See `ports.FrameLog`."""
         return await self._read_settled(lambda c: frames.newest(c, charger_id, limit))
+
+    # ------------------------------------------------------------------ quarantine
+
+    async def quarantine(self, item: Quarantined) -> bool:
+        """See `ports.Quarantine`."""
+        return await self._write(lambda connection: self._quarantine(connection, item))
+
+    def _quarantine(self, connection: Connection, item: Quarantined) -> bool:
+        kept = quarantine.save(connection, item)
+        if kept and self._quarantine_turn.due(1):
+            at_most = self._quarantine_turn.at_most
+            quarantine.prune(connection, self._settings.quarantine_kept, at_most)
+        return kept
+
+    async def quarantined(self, charger_id: str, *, limit: int = 200) -> list[Quarantined]:
+        """See `ports.Quarantine`."""
+        return await self._read(lambda c: quarantine.newest(c, charger_id, limit))
 
     def _put(self, stream: Stream[Any], row: object) -> None:
         if self._opened is None:

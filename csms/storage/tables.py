@@ -130,6 +130,13 @@ sessions = Table(
     Column("ended_at", Double),
     Column("meter_stop_wh", BigInteger),
     Column("reason", WireText),
+    Column("stop_timestamp", WireText),
+    Column("id_expires_at", Double),
+    Column("parent_id_token", WireText),
+    Column("meter_start_told", Boolean, nullable=False, server_default="1"),
+    Column("meter_before_wh", BigInteger),
+    Column("meter_fresh_from_wh", BigInteger),
+    Column("meter_fresh_wh", BigInteger),
     PrimaryKeyConstraint("session_id", name="pk_sessions"),
     UniqueConstraint("transaction_id", name="uq_sessions_transaction_id"),
     UniqueConstraint(
@@ -148,6 +155,15 @@ Index(
     postgresql_where=text("ended_at IS NULL"),
 )
 Index("ix_sessions_ended", sessions.c.station_id, sessions.c.ended_at, sessions.c.session_id)
+Index(
+    "ix_sessions_unfinished",
+    sessions.c.charger_id,
+    sessions.c.ended_at,
+    sessions.c.started_at,
+    sqlite_where=text("stop_timestamp IS NULL"),
+    postgresql_where=text("stop_timestamp IS NULL"),
+)
+Index("ix_sessions_stopped", sessions.c.charger_id, sessions.c.stop_timestamp)
 
 meter_samples = Table(
     "meter_samples",
@@ -212,3 +228,19 @@ frames = Table(
     PrimaryKeyConstraint("frame_id", name="pk_frames"),
 )
 Index("ix_frames_charger", frames.c.charger_id, frames.c.frame_id)
+
+# `digest` is of action, reason and payload: the same from the same charger is kept once.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("quarantine_id", RowNumber, nullable=False),
+    Column("charger_id", WireText, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("action", WireText, nullable=False),
+    Column("reason", WireText, nullable=False),
+    Column("payload", WireText, nullable=False),
+    Column("digest", String, nullable=False),
+    PrimaryKeyConstraint("quarantine_id", name="pk_quarantine"),
+    UniqueConstraint("charger_id", "digest", name="uq_quarantine_same"),
+)
+Index("ix_quarantine_charger", quarantine.c.charger_id, quarantine.c.quarantine_id)

@@ -9,6 +9,7 @@ from csms.errors import StorageError
 from csms.ports import Losses, Store, StoredSession, TokenStatus
 from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey
+from csms.station.register import Register
 from tests.contract.examples import sample, session
 
 
@@ -44,6 +45,13 @@ async def test_every_field_of_a_session_is_kept(store: Store) -> None:
         ended_at=1_700_000_900.654321,
         meter_stop_wh=9_000_001_000,
         reason="EVDisconnected",
+        stop_timestamp="2023-11-14T22:28:20Z",
+        id_expires_at=1_800_000_000.5,
+        parent_id_token="FAMILY",  # noqa: S106
+        meter_start_told=False,
+        meter_before_wh=9_000_000_100,
+        meter_fresh_from_wh=7,
+        meter_fresh_wh=400,
     )
 
     await store.start(whole)
@@ -132,10 +140,20 @@ async def test_a_taken_id_is_refused(store: Store, taken: dict[str, object]) -> 
 
 async def test_the_end_is_kept(store: Store) -> None:
     first = await store.start(session(1))
-    expected = replace(first, ended_at=1_700_000_500.5, meter_stop_wh=17_345, reason="Remote")
+    expected = replace(
+        first,
+        ended_at=1_700_000_500.5,
+        meter_stop_wh=17_345,
+        reason="Remote",
+        stop_timestamp="2023-11-14T22:21:40.5Z",
+    )
 
     ended = await store.end(
-        "session-0001", ended_at=1_700_000_500.5, meter_stop_wh=17_345, reason="Remote"
+        "session-0001",
+        ended_at=1_700_000_500.5,
+        meter_stop_wh=17_345,
+        reason="Remote",
+        timestamp="2023-11-14T22:21:40.5Z",
     )
 
     assert ended == expected
@@ -156,6 +174,72 @@ async def test_the_first_end_wins(store: Store) -> None:
     assert first.reason == "PowerLoss"
     assert second == first
     assert await store.ended("site") == [first]
+
+
+async def presume(store: Store, session_id: str, at: float) -> StoredSession:
+    presumed = await store.end(
+        session_id, ended_at=at, meter_stop_wh=None, reason="Available", timestamp=None
+    )
+    assert presumed is not None
+    return presumed
+
+
+async def test_a_stop_has_the_last_word_over_a_presumed_end(store: Store) -> None:
+    await store.start(session(1))
+    presumed = await presume(store, "session-0001", 10.0)
+    assert (presumed.provisional, presumed.ended_at, presumed.reason) == (True, 10.0, "Available")
+    assert await store.running() == []
+    assert await presume(store, "session-0001", 20.0) == presumed
+
+    stopped = await store.end(
+        "session-0001", ended_at=30.0, meter_stop_wh=5600, reason="PowerLoss", timestamp="T"
+    )
+
+    assert stopped is not None
+    assert (stopped.provisional, stopped.ended_at, stopped.reason) == (False, 30.0, "PowerLoss")
+    assert (stopped.energy_wh, stopped.stop_timestamp) == (600, "T")
+    assert await presume(store, "session-0001", 40.0) == stopped
+    assert await store.ended("site") == [stopped]
+
+
+async def test_a_session_may_begin_as_one_that_is_over(store: Store) -> None:
+    over = session(1, ended_at=1_700_000_100.0, reason="Superseded")
+
+    assert await store.start(over) == over
+    assert await store.running() == []
+    assert await store.ended("site") == [over]
+    assert over.provisional
+
+
+async def test_unfinished_sessions_are_those_never_stopped(store: Store) -> None:
+    for number in range(1, 6):
+        await store.start(session(number))
+    await store.start(session(6, connector=ConnectorKey("CP2", 1)))
+    await presume(store, "session-0004", 10.0)
+    await presume(store, "session-0001", 20.0)
+    await store.end("session-0003", ended_at=30.0, meter_stop_wh=1, reason="Local")
+
+    unfinished = [s.transaction_id for s in await store.unfinished("CP1")]
+    assert unfinished == [1005, 1002, 1001, 1004]
+    assert [s.transaction_id for s in await store.unfinished("CP1", limit=3)] == [1005, 1002, 1001]
+    assert await store.unfinished("CP1", limit=0) == []
+    assert await store.unfinished("CP3") == []
+
+
+async def test_sessions_are_found_by_the_time_of_their_stop(store: Store) -> None:
+    for number in (2, 1, 3, 4):
+        await store.start(session(number))
+    for number, timestamp in ((1, "T"), (2, "T"), (3, "t")):
+        await store.end(
+            f"session-{number:04}",
+            ended_at=1.0,
+            meter_stop_wh=number,
+            reason="Local",
+            timestamp=timestamp,
+        )
+
+    assert [s.transaction_id for s in await store.stopped("CP1", "T")] == [1001, 1002]
+    assert await store.stopped("CP2", "T") == []
 
 
 async def test_the_end_of_no_session_is_none(store: Store) -> None:
@@ -220,22 +304,82 @@ async def test_running_has_the_newest_register(store: Store) -> None:
     assert [s.energy_wh for s in running] == [300, 0]
 
 
-async def test_a_register_never_runs_backward(store: Store) -> None:
+async def test_a_register_that_begins_anew_takes_no_energy_back(store: Store) -> None:
     await store.start(session(1))
     await store.start(session(2))
+    gained = []
 
-    store.sample("session-0001", sample(1, energy_wh=6000))
-    store.sample("session-0002", sample(1, energy_wh=4999))
-    assert [s.meter_wh for s in await store.running()] == [6000, None]
+    for number, (one_wh, other_wh) in enumerate([(6000, 5100), (0, 0), (50, 5300), (90, 99)]):
+        store.sample("session-0001", sample(number, energy_wh=one_wh))
+        store.sample("session-0002", sample(number, energy_wh=other_wh))
+        gained.append([s.energy_wh for s in await store.running()])
 
-    for number, energy_wh in enumerate((0, 5999), start=2):
+    assert gained == [[1000, 100], [1000, 100], [1050, 300], [1090, 300]]
+    ended = await store.end("session-0001", ended_at=9.0, meter_stop_wh=100, reason="Local")
+    assert ended is not None
+    assert (ended.energy_wh, ended.estimated) == (1100, True)
+
+
+async def test_samples_told_in_one_breath_come_to_the_same(store: Store) -> None:
+    await store.start(session(1))
+
+    for number, energy_wh in enumerate((6000, 0, 50, 90)):
         store.sample("session-0001", sample(number, energy_wh=energy_wh))
-        assert [s.meter_wh for s in await store.running()] == [6000, None]
 
-    store.sample("session-0001", sample(4, energy_wh=6001))
-    store.sample("session-0001", sample(5, energy_wh=1))
-    store.sample("session-0002", sample(4, energy_wh=5000))
-    assert [s.meter_wh for s in await store.running()] == [6001, 5000]
+    (running,) = await store.running()
+    assert (running.energy_wh, running.register) == (1090, Register(5000, 6000, 5000, 0, 90))
+
+
+async def test_the_register_of_the_stop_is_the_last_one(store: Store) -> None:
+    await store.start(session(1))
+    await store.end("session-0001", ended_at=9.0, meter_stop_wh=7000, reason="Local")
+
+    store.sample("session-0001", sample(1, energy_wh=9999))
+
+    (ended,) = await store.ended("site")
+    assert (ended.energy_wh, ended.estimated, ended.meter_wh) == (2000, False, None)
+
+
+async def test_without_a_register_of_the_stop_late_samples_count(store: Store) -> None:
+    await store.start(session(1))
+    await store.end("session-0001", ended_at=9.0, meter_stop_wh=None, reason="Local")
+
+    store.sample("session-0001", sample(1, energy_wh=5400))
+
+    (ended,) = await store.ended("site")
+    assert (ended.energy_wh, ended.estimated) == (400, True)
+
+
+async def test_a_session_without_a_register_at_its_start_counts_from_the_first_sample(
+    store: Store,
+) -> None:
+    await store.start(session(1, meter_start_wh=0, meter_start_told=False))
+
+    for number, energy_wh in enumerate((900_000, 900_700)):
+        store.sample("session-0001", sample(number, energy_wh=energy_wh))
+
+    ended = await store.end("session-0001", ended_at=9.0, meter_stop_wh=901_000, reason="Local")
+    assert ended is not None
+    assert (ended.energy_wh, ended.estimated) == (1000, True)
+
+
+async def test_a_sample_without_a_session_belongs_to_the_one_of_its_transaction(
+    store: Store,
+) -> None:
+    await store.start(session(1))
+    await store.start(session(2, connector=ConnectorKey("CP2", 1)))
+    mine = replace(sample(1, energy_wh=5200), transaction_id=1001)
+    strangers = [
+        replace(sample(2, energy_wh=9000), transaction_id=transaction_id)
+        for transaction_id in (1002, 4711, 0, -1, None)
+    ]
+
+    for each in (mine, *strangers):
+        store.sample(None, each)
+
+    assert await store.samples("session-0001") == [mine]
+    assert await store.samples("session-0002") == []
+    assert [s.energy_wh for s in await store.running()] == [200, 0]
 
 
 async def test_a_store_that_kept_everything_has_no_losses(store: Store) -> None:

@@ -23,6 +23,7 @@ from csms.dispatch.compliance import (
     next_compliance,
 )
 from csms.station.model import Connector, ConnectorKey, RateUnit
+from csms.station.register import Register
 from csms.station.state import ConnectorState, LimitStep, Reading, Session
 
 MAX = 150_000
@@ -53,7 +54,9 @@ class Site:
         self.clock_offset_s = dice.choice([0.0, 0.0, None, 1.7e9, -3_600.0])
         self.end = horizon_s * self.interval_s + 100.0
         self.limits = self._history()
-        self.state = ConnectorState(session=Session("s1", 1, CONNECTOR.key, "TAG", 0.0, 0))
+        self.state = ConnectorState(
+            session=Session("s1", 1, CONNECTOR.key, "TAG", 0.0, Register(0))
+        )
         self.found: Compliance | None = None
 
     def _history(self) -> list[Given]:

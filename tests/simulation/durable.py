@@ -15,7 +15,7 @@ from typing import Any
 
 from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
-from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, StoredSession
+from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, Quarantined, StoredSession
 from csms.station.facts import MeterSample
 from csms.storage.memory import MemoryStore
 from tests.simulation.settings import SiteFaults
@@ -140,15 +140,29 @@ class DurableStore:
         return kept
 
     async def end(
-        self, session_id: str, *, ended_at: float, meter_stop_wh: int | None, reason: str
+        self,
+        session_id: str,
+        *,
+        ended_at: float,
+        meter_stop_wh: int | None,
+        reason: str,
+        timestamp: str | None = "",
     ) -> StoredSession | None:
         kept: StoredSession | None = await self._durably(
             lambda: _now(
                 self.memory.end(
-                    session_id, ended_at=ended_at, meter_stop_wh=meter_stop_wh, reason=reason
+                    session_id,
+                    ended_at=ended_at,
+                    meter_stop_wh=meter_stop_wh,
+                    reason=reason,
+                    timestamp=timestamp,
                 )
             )
         )
+        return kept
+
+    async def quarantine(self, item: Quarantined) -> bool:
+        kept: bool = await self._durably(lambda: _now(self.memory.quarantine(item)))
         return kept
 
     async def declare_vehicle(self, session_id: str, vehicle_max_w: int | None) -> None:
@@ -209,6 +223,15 @@ class DurableStore:
 
     async def running(self) -> list[StoredSession]:
         return await self.memory.running()
+
+    async def unfinished(self, charger_id: str, *, limit: int = 100) -> list[StoredSession]:
+        return await self.memory.unfinished(charger_id, limit=limit)
+
+    async def stopped(self, charger_id: str, timestamp: str) -> list[StoredSession]:
+        return await self.memory.stopped(charger_id, timestamp)
+
+    async def quarantined(self, charger_id: str, *, limit: int = 200) -> list[Quarantined]:
+        return await self.memory.quarantined(charger_id, limit=limit)
 
     async def ended(
         self, station_id: str, *, limit: int = 100, before: float | None = None

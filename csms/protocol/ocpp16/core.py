@@ -108,7 +108,7 @@ async def start_transaction(
     """
     now = recorder.now()
     started_at = fields.timestamp(payload.get("timestamp"))
-    meter_start_wh = fields.integer(payload.get("meterStart"))
+    meter_start_wh = _register(payload.get("meterStart"))
     if started_at is None or meter_start_wh is None:
         recorder.note(
             charger_id,
@@ -123,7 +123,7 @@ async def start_transaction(
         StartReport(
             connector=_connector(charger_id, payload),
             id_token=fields.id_tag(payload.get("idTag")),
-            meter_start_wh=max(0, meter_start_wh or 0),
+            meter_start_wh=meter_start_wh,
             # With no timestamp at all there is no telling a repetition from the next session, and
             # mixing two sessions is worse than ending one that a repetition starts anew.
             timestamp=fields.text(payload.get("timestamp")) or fields.time_text(now),
@@ -179,17 +179,18 @@ async def stop_transaction(
     for sample in normalise(payload, charger_id, now):
         recorder.record(sample)
     stopped_at = fields.timestamp(payload.get("timestamp"))
-    meter_stop_wh = fields.integer(payload.get("meterStop"))
     id_token = fields.id_tag(payload.get("idTag")) or None
     token = await recorder.stop_session(
         StopReport(
             charger_id=charger_id,
             transaction_id=fields.integer(payload.get("transactionId")),
-            meter_stop_wh=None if meter_stop_wh is None or meter_stop_wh < 0 else meter_stop_wh,
+            meter_stop_wh=_register(payload.get("meterStop")),
             stopped_at=now if stopped_at is None else stopped_at,
             # §6.49: no reason means Local.
             reason=fields.name(_REASONS, payload.get("reason"), str(Reason.local.value)),
             id_token=id_token,
+            timestamp=fields.text(payload.get("timestamp")),
+            payload=payload,
         )
     )
     return {} if token is None or id_token is None else {"idTagInfo": _id_tag_info(token)}
@@ -203,6 +204,12 @@ def _data_text(data: Any) -> str:
         except RecursionError:
             data = ""
     return fields.text(data, DATA_LIMIT)
+
+
+def _register(value: Any) -> int | None:
+    """A meter register in Wh; None when it is unreadable or below zero, where none can be."""
+    found = fields.integer(value)
+    return None if found is None or found < 0 else found
 
 
 def _connector(charger_id: str, payload: Mapping[str, Any]) -> ConnectorKey:

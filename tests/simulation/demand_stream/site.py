@@ -24,6 +24,7 @@ from csms.dispatch.goals import Goal, next_goals
 from csms.dispatch.policy import DispatchPolicy
 from csms.station.facts import LimitConfirmed, MeterSample, SessionEnded, SessionStarted
 from csms.station.model import Charger, Connector, ConnectorKey, LimitSource, RateUnit, Station
+from csms.station.register import Register
 from csms.station.state import Session, StationState
 from csms.station.update import apply
 from simulators.vehicle.vehicle import DcVehicle, Outlet
@@ -204,7 +205,7 @@ class Site:
         self._pumps[connector.key] = pump
         apply(
             self._state,
-            SessionStarted(self._now, session_id, 1, connector.key, "TAG", self._now, 0),
+            SessionStarted(self._now, session_id, 1, connector.key, "TAG", self._now, Register(0)),
         )
         self._at(self._now + visit.stay_s, partial(self._time_is_over, pump))
         self._next_meter(pump)

@@ -27,7 +27,7 @@ from csms.dispatch.commissioning import Finding, Result, Trial, Verdict
 from csms.dispatch.ledger import EntryState
 from csms.dispatch.standing import Condition
 from csms.errors import UnknownSessionError, UnknownStationError
-from csms.ports import Frame, Losses, StoredSession, TokenStatus
+from csms.ports import Frame, Losses, Quarantined, StoredSession, TokenStatus
 from csms.station.document import parse_station
 from csms.station.grid import GivenLimit, GridLimit, GridLimitSource, GridStep
 from csms.station.lifecycle import Occupancy
@@ -70,6 +70,7 @@ ENDED = StoredSession(
     ended_at=STARTED_AT + 60,
     meter_stop_wh=3_500,
     reason="Remote",
+    stop_timestamp="2023-11-14T22:14:20Z",
 )
 STATUS = StationStatus(
     station_id="S1",
@@ -322,10 +323,11 @@ class FakeOperations:
 
 
 @dataclass
-class FakeFrames:
-    """Frames that were kept."""
+class FakeArchive:
+    """Frames and messages that were kept."""
 
     kept: list[Frame] = field(default_factory=list)
+    aside: list[Quarantined] = field(default_factory=list)
 
     def frame(self, frame: Frame) -> None:
         self.kept.append(frame)
@@ -333,23 +335,30 @@ class FakeFrames:
     async def frames(self, charger_id: str, *, limit: int = 200) -> list[Frame]:
         return [f for f in self.kept if f.charger_id == charger_id][-limit:]
 
+    async def quarantine(self, item: Quarantined) -> bool:
+        self.aside.append(item)
+        return True
+
+    async def quarantined(self, charger_id: str, *, limit: int = 200) -> list[Quarantined]:
+        return [q for q in self.aside if q.charger_id == charger_id][-limit:]
+
 
 @dataclass
 class Api:
     """The API on the fakes, and a client of it. The app is built once; `reset` makes all new."""
 
     operations: FakeOperations
-    frames: FakeFrames
+    archive: FakeArchive
     app: FastAPI
 
     @classmethod
     def build(cls) -> Api:
-        operations, frames = FakeOperations(), FakeFrames()
-        return cls(operations, frames, create_api(operations, frames))
+        operations, archive = FakeOperations(), FakeArchive()
+        return cls(operations, archive, create_api(operations, archive))
 
     def reset(self) -> None:
         vars(self.operations).update(vars(FakeOperations()))
-        vars(self.frames).update(vars(FakeFrames()))
+        vars(self.archive).update(vars(FakeArchive()))
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)

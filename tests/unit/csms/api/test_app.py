@@ -41,6 +41,7 @@ ROUTES = [
     ("DELETE", "/stations/{station_id}/sessions/{session_id}"),
     ("GET", "/chargers/knocked"),
     ("GET", "/chargers/{charger_id}/frames"),
+    ("GET", "/chargers/{charger_id}/quarantine"),
     ("GET", "/events"),
     ("POST", "/chargers/{charger_id}/commission"),
     ("GET", "/chargers/{charger_id}/commission"),

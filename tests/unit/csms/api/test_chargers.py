@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from csms.control.admission import Knock
 from csms.control.events import Event
-from csms.ports import Frame
+from csms.ports import Frame, Quarantined
 from tests.unit.csms.api.fakes import STARTED_AT, Api
 
 
@@ -25,7 +25,7 @@ async def test_refused_chargers_are_listed(api: Api) -> None:
 
 async def test_frames_of_a_charger_are_shown(api: Api) -> None:
     for number, inbound in ((1, True), (2, False), (3, True)):
-        api.frames.frame(Frame("CP001", STARTED_AT + number, inbound, f"[{number}]\x00"))
+        api.archive.frame(Frame("CP001", STARTED_AT + number, inbound, f"[{number}]\x00"))
     assert await api.get("/chargers/CP001/frames?limit=2") == {
         "chargerId": "CP001",
         "frames": [
@@ -42,6 +42,31 @@ async def test_a_known_charger_without_frames_is_no_error(api: Api) -> None:
 async def test_a_charger_nobody_knows_is_not_found(api: Api) -> None:
     problem = await api.problem(404, "GET", "/chargers/CP9/frames")
     assert problem["type"] == "urn:csms:unknown-charger"
+
+
+async def test_messages_that_could_not_be_used_are_shown(api: Api) -> None:
+    for number in (1, 2, 3):
+        await api.archive.quarantine(
+            Quarantined("CP001", STARTED_AT + number, "StopTransaction", "why", f"{number}\x07")
+        )
+    assert await api.get("/chargers/CP001/quarantine?limit=1") == {
+        "chargerId": "CP001",
+        "messages": [
+            {
+                "at": "2023-11-14T22:13:23.250000Z",
+                "action": "StopTransaction",
+                "reason": "why",
+                "payload": "3�",
+            }
+        ],
+    }
+
+
+async def test_the_quarantine_of_a_charger_nobody_knows_is_not_found(api: Api) -> None:
+    problem = await api.problem(404, "GET", "/chargers/CP9/quarantine")
+    assert problem["type"] == "urn:csms:unknown-charger"
+    await api.archive.quarantine(Quarantined("CP9", STARTED_AT, "StopTransaction", "why", "{}"))
+    assert len((await api.get("/chargers/CP9/quarantine"))["messages"]) == 1
 
 
 async def test_events_are_read_on_from_a_number(api: Api) -> None:

@@ -174,10 +174,12 @@ async def test_a_session_is_stopped(api: Api, method: str, path: str) -> None:
                 "idStatus": "Accepted",
                 "vehicleMaxPower": None,
                 "energy": 2.5,
+                "estimated": False,
                 "meterStart": 1.0,
                 "meterStop": 3.5,
                 "startedAt": "2023-11-14T22:13:20.250000Z",
                 "endedAt": "2023-11-14T22:14:20.250000Z",
+                "provisional": False,
                 "reason": "Remote",
             }
         },

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from csms.balancing.demand import Demand, DemandPolicy, next_demand
 from csms.station.model import Connector, ConnectorKey
+from csms.station.register import Register
 from csms.station.state import LimitStep, Reading, Session
 
 KEY = ConnectorKey("CP001", 1)
@@ -26,7 +27,7 @@ class Drive:
     offer: Callable[[float], int]
     connector: Connector = DC
     every_s: int = 5
-    seen: Session = field(default_factory=lambda: Session("s1", 1, KEY, "TAG", 0.0, 0))
+    seen: Session = field(default_factory=lambda: Session("s1", 1, KEY, "TAG", 0.0, Register(0)))
     bounds: dict[int, int] = field(default_factory=dict)
     drawn: dict[int, int] = field(default_factory=dict)
     demand: Demand | None = None

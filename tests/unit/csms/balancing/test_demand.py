@@ -10,6 +10,7 @@ import pytest
 
 from csms.balancing.demand import Demand, next_demand
 from csms.station.model import Connector, CurrentType, LimitSource
+from csms.station.register import Register
 from csms.station.state import LimitStep, Reading, Session
 from tests.unit.csms.balancing.drives import DC, KEY, POLICY, Drive, slow_start
 
@@ -23,7 +24,7 @@ def session(
     vehicle_max_w: int | None = None,
 ) -> Session:
     """A session with (at, watts) limits confirmed and readings received."""
-    made = Session("s1", 1, KEY, "TAG", 0.0, 0, vehicle_max_w)
+    made = Session("s1", 1, KEY, "TAG", 0.0, Register(0), vehicle_max_w)
     made.limits.extend(LimitStep(at, limit_w) for at, limit_w in limits)
     made.readings.extend(Reading(at, power_w) for at, power_w in readings)
     return made

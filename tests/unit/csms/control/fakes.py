@@ -39,6 +39,7 @@ from csms.station.facts import (
     SessionStarted,
 )
 from csms.station.model import ConnectorKey, Station
+from csms.station.register import Register
 from csms.station.state import ConnectorStatus, StationState
 from csms.storage.memory import MemoryStore
 
@@ -263,13 +264,23 @@ class FaultyStore(MemoryStore):
         return await super().start(session)
 
     async def end(
-        self, session_id: str, *, ended_at: float, meter_stop_wh: int | None, reason: str
+        self,
+        session_id: str,
+        *,
+        ended_at: float,
+        meter_stop_wh: int | None,
+        reason: str,
+        timestamp: str | None = "",
     ) -> StoredSession | None:
         if self.ends_to_fail > 0:
             self.ends_to_fail -= 1
             raise StorageError("disk full")
         ended = await super().end(
-            session_id, ended_at=ended_at, meter_stop_wh=meter_stop_wh, reason=reason
+            session_id,
+            ended_at=ended_at,
+            meter_stop_wh=meter_stop_wh,
+            reason=reason,
+            timestamp=timestamp,
         )
         if self.loses_what_ends:
             self._transactions.clear()
@@ -332,7 +343,7 @@ class Rig:
                 connector=key,
                 id_token=TAG,
                 started_at=self.clock.now(),
-                meter_start_wh=0,
+                register=Register(0),
                 vehicle_max_w=vehicle_max_w,
             )
         )

@@ -25,6 +25,7 @@ from csms.station.model import (
     RateUnit,
     Station,
 )
+from csms.station.register import Register
 from csms.station.state import LimitStep, Reading, Session, StationState
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import rig
@@ -61,7 +62,9 @@ class Bench:
         return max_min.allocate(root, now)
 
     def plug_in(self, key: ConnectorKey, vehicle_max_w: int | None = None) -> Session:
-        session = Session(f"s-{key}", 1, key, "TAG", NOW, 0, vehicle_max_w, waiting_since=NOW + 1)
+        session = Session(
+            f"s-{key}", 1, key, "TAG", NOW, Register(0), vehicle_max_w, waiting_since=NOW + 1
+        )
         self.state.connectors[key].session = session
         return session
 

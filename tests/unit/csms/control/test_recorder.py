@@ -3,7 +3,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from structlog.testing import capture_logs
 
 from csms.control.recorder import LARGEST_TRANSACTION_ID, RecorderSettings
 from csms.errors import StorageError
@@ -16,6 +15,7 @@ from csms.ports import (
 )
 from csms.station.facts import ChargerConnected, ConnectorStatusReported, MeterSample
 from csms.station.model import ConnectorKey
+from csms.station.register import Register
 from csms.station.state import ConnectorStatus
 from tests.unit.csms.control.desk import A1, desk
 from tests.unit.csms.control.fakes import SILENCE, START, start_report
@@ -137,7 +137,7 @@ async def test_a_start_is_kept_and_told() -> None:
         assert session is not None
         assert session.session_id == stored.session_id
         assert session.transaction_id == verdict.transaction_id
-        assert (session.started_at, session.meter_start_wh) == (START - 30, 1_234)
+        assert (session.started_at, session.register) == (START - 30, Register(1_234))
         assert it.rig.link.last(A1).transaction_id == verdict.transaction_id
 
 
@@ -225,11 +225,8 @@ async def test_an_older_session_on_the_connector_is_ended() -> None:
         newer = await it.start(A1, meter_wh=4_100)
         ended = (await it.rig.store.ended("SITE"))[0]
         assert ended.session_id == older.session_id
-        assert (ended.ended_at, ended.meter_stop_wh, ended.reason) == (
-            START + 2,
-            4_000,
-            "Superseded",
-        )
+        assert (ended.ended_at, ended.energy_wh, ended.reason) == (START + 2, 3_000, "Superseded")
+        assert (ended.provisional, ended.estimated) == (True, True)
         session = it.session()
         assert session is not None
         assert session.session_id == newer.session_id
@@ -326,10 +323,21 @@ async def test_a_stop_without_a_usable_register_is_kept() -> None:
 async def test_a_stop_told_again_changes_nothing() -> None:
     async with desk() as it:
         session = await it.start(A1)
+        for _ in range(2):
+            await it.stop(session.transaction_id)
+        assert (await it.rig.store.ended("SITE"))[0].meter_stop_wh == 5_000
+        assert await it.rig.store.quarantined("A") == []
+        assert it.rig.kinds().count("session_ended") == 1
+
+
+async def test_a_stop_that_contradicts_the_first_is_put_aside() -> None:
+    async with desk() as it:
+        session = await it.start(A1)
         await it.stop(session.transaction_id)
         await it.stop(session.transaction_id, meter_stop_wh=9_999)
         assert (await it.rig.store.ended("SITE"))[0].meter_stop_wh == 5_000
-        assert it.rig.kinds().count("session_ended") == 1
+        (aside,) = await it.rig.store.quarantined("A")
+        assert aside.reason == "contradicts the stop that came before it"
 
 
 async def test_the_token_of_a_stop_is_judged() -> None:
@@ -342,14 +350,16 @@ async def test_the_token_of_a_stop_is_judged() -> None:
 
 
 @pytest.mark.parametrize("charger_id", ["A", "Z"])
-async def test_a_stop_of_an_unknown_id_is_answered_and_logged(charger_id: str) -> None:
+async def test_a_stop_of_an_unknown_id_is_answered_and_put_aside(charger_id: str) -> None:
     async with desk() as it:
         await it.start(A1)
-        with capture_logs() as logs:
-            assert await it.stop(4_711, id_token="TAG", charger_id=charger_id) == IdToken(  # noqa: S106
-                "TAG"
-            )
-        assert [e["event"] for e in logs] == ["stop_without_session"]
+        for _ in range(2):
+            verdict = await it.stop(4_711, id_token="TAG", charger_id=charger_id)  # noqa: S106
+            assert verdict == IdToken("TAG")
+        (aside,) = await it.rig.store.quarantined(charger_id)
+        assert (aside.at, aside.action) == (START + 1, "StopTransaction")
+        assert aside.reason == "no session of this charger has transaction 4711"
+        assert it.rig.kinds().count("quarantined") == 1
         assert it.session() is not None
 
 

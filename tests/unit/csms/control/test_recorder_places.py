@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from csms.ports import IdToken, StopReport, TokenStatus
+from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey
 from tests.unit.csms.control.desk import A1, desk
 from tests.unit.csms.control.fakes import START, start_report
@@ -69,7 +70,13 @@ async def test_an_older_start_told_late_ends_nobody() -> None:
         session = it.session()
         assert session is not None
         assert session.session_id == live.session_id
-        assert len(await it.rig.store.running()) == 2
+        assert [s.session_id for s in await it.rig.store.running()] == [live.session_id]
+        (over,) = await it.rig.store.ended("SITE")
+        assert (over.ended_at, over.reason, over.provisional) == (
+            live.started_at,
+            "Superseded",
+            True,
+        )
         await it.recorder.stop_session(
             StopReport("A", verdict.transaction_id, 900, TODAY - WEEK_S + 60)
         )
@@ -79,6 +86,23 @@ async def test_an_older_start_told_late_ends_nobody() -> None:
         ]
         assert it.session() == session
         assert it.rig.kinds() == before
+
+
+async def test_what_is_told_of_a_past_session_is_kept_with_it_and_no_news() -> None:
+    async with desk() as it:
+        it.rig.clock.advance(TODAY - START)
+        await it.start(A1)
+        late = start_report(A1, "OLD", 100, TODAY - WEEK_S)
+        verdict = await it.recorder.start_session(late)
+        sample = MeterSample(
+            A1, TODAY, power_w=9_000, energy_wh=400, transaction_id=verdict.transaction_id
+        )
+        it.recorder.record(sample)
+        await it.rig.quiet()
+        assert it.rig.loop.state.connectors[A1].reading is None
+        (over,) = await it.rig.store.ended("SITE")
+        assert await it.rig.store.samples(over.session_id) == [sample]
+        assert (over.energy_wh, over.estimated) == (300, True)
 
 
 async def test_an_older_start_told_late_does_not_complete_a_start_from_afar() -> None:

@@ -10,6 +10,7 @@ from csms.dispatch.compliance import CompliancePolicy, Terms, next_compliance
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.station.facts import SessionStarted
 from csms.station.model import ConnectorKey, Limit, LimitSource
+from csms.station.register import Register
 from csms.station.state import LimitStep, StationState
 from csms.station.update import apply
 from tests.stations import charger, station
@@ -42,7 +43,7 @@ def test_a_session_paused_before_a_restart_is_paused_after_it(
     scope = Scope.DEFAULT if session_id is None else Scope.SESSION
     entry = Entry(3, key, scope, Limit(0, source), state, 10.0, settled_at, session_id)
     ledger, known = Ledger(SITE, [entry], seen=["A"]), StationState.of(SITE)
-    apply(known, SessionStarted(5.0, "s1", 7, A1, "TAG", 5.0, 0))
+    apply(known, SessionStarted(5.0, "s1", 7, A1, "TAG", 5.0, Register(0)))
     remember_limits(known, ledger)
     session = known.connectors[A1].session
     assert session is not None

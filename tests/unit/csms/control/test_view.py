@@ -17,6 +17,7 @@ from csms.ports import Answer
 from csms.station.facts import ChargerBooted, ConnectorStatusReported, MeterSample
 from csms.station.lifecycle import Occupancy
 from csms.station.model import ConnectorKey, CurrentType, LimitSource, Station
+from csms.station.register import Register
 from csms.station.state import ConnectorStatus, Session
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import (
@@ -205,7 +206,7 @@ async def test_a_session_at_a_charger_never_given_a_limit_shows_none() -> None:
 
 async def test_a_session_the_balancer_has_not_seen_yet_has_nothing() -> None:
     async with rig(site_of_two(), "A") as site:
-        session = Session("new", 1, A1, TAG, START, 0)
+        session = Session("new", 1, A1, TAG, START, Register(0))
         shown = session_status(site.loop, session)
         assert (shown.allocated_w, shown.allocated_source) == (0, LimitSource.FALLBACK)
         assert shown.demanded_w == 0

@@ -14,6 +14,7 @@ from csms.dispatch.compliance import Cause, Compliance, CompliancePolicy, Step
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.station.facts import LimitConfirmed, MeterSample, SessionEnded, SessionStarted
 from csms.station.model import ConnectorKey, Limit, LimitSource
+from csms.station.register import Register
 from csms.station.state import StationState
 from csms.station.update import apply
 from tests.stations import charger, station
@@ -53,7 +54,7 @@ class Scene:
             apply(self.state, LimitConfirmed(key, self.now, session_id, value_w))
 
     def start(self, key: ConnectorKey, value_w: int) -> None:
-        apply(self.state, SessionStarted(self.now, str(key), 7, key, "TAG", self.now, 0))
+        apply(self.state, SessionStarted(self.now, str(key), 7, key, "TAG", self.now, Register(0)))
         self.limit(key, value_w, str(key))
         self.look()
 

@@ -19,6 +19,7 @@ from csms.dispatch.compliance import (
     pardon,
 )
 from csms.station.model import Connector, ConnectorKey, CurrentType, RateUnit
+from csms.station.register import Register
 from csms.station.state import ConnectorState, LimitStep, Reading, Session
 
 KEY = ConnectorKey("CP001", 1)
@@ -48,7 +49,7 @@ class Outlet:
         return self.found
 
     def starts(self, at: float, session_id: str = "s1") -> Outlet:
-        self.state.session = Session(session_id, 1, KEY, "TAG", at, 0)
+        self.state.session = Session(session_id, 1, KEY, "TAG", at, Register(0))
         self.state.changed_at = at
         self.ask(at)
         return self

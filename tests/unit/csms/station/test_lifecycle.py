@@ -6,9 +6,10 @@ import pytest
 
 from csms.station.lifecycle import TABLE, may_start, occupancy
 from csms.station.model import ConnectorKey
+from csms.station.register import Register
 from csms.station.state import ConnectorState, ConnectorStatus, Session
 
-SESSION = Session("s1", 1, ConnectorKey("CP001", 1), "TAG", 0.0, 0)
+SESSION = Session("s1", 1, ConnectorKey("CP001", 1), "TAG", 0.0, Register(0))
 
 EXPECTED = [
     # status, without a session, may one be started, with a session

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from csms.station.grid import GridState, GridStep, given, scheduled
 from csms.station.model import Charger, Connector, ConnectorKey, Station
+from csms.station.register import Register
 from csms.station.state import (
     LIMITS_KEPT,
     READINGS_KEPT,
@@ -23,7 +24,7 @@ SITE = Station("S", 1, (Charger("A", 1, (Connector(A1, 1), Connector(A2, 1))),))
 
 
 def session(session_id: str = "s1", key: ConnectorKey = A1) -> Session:
-    return Session(session_id, 7, key, "TAG", 0.0, 1_000)
+    return Session(session_id, 7, key, "TAG", 0.0, Register(1_000))
 
 
 def test_nothing_is_known_of_a_new_station() -> None:
@@ -43,13 +44,11 @@ def test_sessions_come_in_the_order_of_the_configuration_and_are_found_by_id() -
     assert state.session("s3") is None
 
 
-def test_energy_is_the_difference_of_registers_and_never_negative() -> None:
+def test_energy_is_what_the_readings_have_come_to() -> None:
     running = session()
-    assert running.energy_wh == 0
-    running.meter_wh = 1_250
-    assert running.energy_wh == 250
-    running.meter_wh = 900
-    assert running.energy_wh == 0
+    assert (running.energy_wh, running.metered) == (0, False)
+    running.register = running.register.read(1_250)
+    assert (running.energy_wh, running.metered) == (250, True)
 
 
 def test_the_measured_power_is_the_newest_reading() -> None:

@@ -36,6 +36,7 @@ from csms.station.grid import (
     withdrawn,
 )
 from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, Station
+from csms.station.register import Register
 from csms.station.state import (
     ChargerState,
     ConnectorStatus,
@@ -55,7 +56,7 @@ SITE = Station(
         Charger("B", 1, (Connector(B1, 1),)),
     ),
 )
-STARTED = SessionStarted(10.0, "s1", 7, A1, "TAG", 9.0, 1_000, vehicle_max_w=80_000)
+STARTED = SessionStarted(10.0, "s1", 7, A1, "TAG", 9.0, Register(1_000), vehicle_max_w=80_000)
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_a_session_starts(state: StationState) -> None:
     assert apply(state, STARTED)
     # The charger's clock says 9; what counts for whose turn it is, is when csms heard of it.
     assert state.session("s1") == Session(
-        "s1", 7, A1, "TAG", 9.0, 1_000, vehicle_max_w=80_000, waiting_since=STARTED.at
+        "s1", 7, A1, "TAG", 9.0, Register(1_000), vehicle_max_w=80_000, waiting_since=STARTED.at
     )
 
 
@@ -187,6 +188,14 @@ def test_a_new_session_takes_the_place_of_one_never_ended(
     assert state.session("s1") is None
     assert [s.session_id for s in state.sessions()] == ["s2"]
     assert running.session_id == "s1"
+
+
+def test_what_flows_after_an_end_that_was_only_presumed_counts(
+    state: StationState, running: Session
+) -> None:
+    assert apply(state, SessionEnded(30.0, running.session_id, A1, presumed=True))
+    assert apply(state, sample(31.0, power_w=5, transaction_id=running.transaction_id))
+    assert state.connectors[A1].reading == Reading(31.0, 5)
 
 
 def test_a_session_ends(state: StationState, running: Session) -> None:
@@ -221,7 +230,7 @@ def test_a_sample_tells_power_energy_and_state_of_charge(
 def test_a_sample_leaves_alone_what_it_does_not_tell(state: StationState, running: Session) -> None:
     apply(state, sample(power_w=60_000, energy_wh=1_500, soc_pct=42.5))
     assert apply(state, sample(21.0, voltage_v=400.0))
-    assert (running.measured_w, running.meter_wh, running.soc_pct) == (60_000, 1_500, 42.5)
+    assert (running.measured_w, running.energy_wh, running.soc_pct) == (60_000, 500, 42.5)
     assert len(running.readings) == 1
 
 
@@ -266,13 +275,12 @@ def test_export_is_no_draw(state: StationState, running: Session) -> None:
     assert running.measured_w == 0
 
 
-def test_an_energy_register_never_runs_backward(state: StationState, running: Session) -> None:
-    apply(state, sample(20.0, energy_wh=900))
-    assert running.meter_wh is None
-    apply(state, sample(21.0, energy_wh=1_000))
-    apply(state, sample(22.0, energy_wh=1_600))
-    apply(state, sample(23.0, energy_wh=1_599))
-    assert running.meter_wh == 1_600
+def test_a_register_that_drops_out_takes_no_energy_back(
+    state: StationState, running: Session
+) -> None:
+    for at, energy_wh, gained_wh in ((20.0, 1_600, 600), (21.0, 0, 600), (22.0, 1_700, 700)):
+        apply(state, sample(at, energy_wh=energy_wh))
+        assert running.energy_wh == gained_wh
 
 
 def test_of_several_readings_at_once_the_last_counts(state: StationState, running: Session) -> None:

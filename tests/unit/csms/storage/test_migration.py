@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect
 
 from csms.errors import StorageError
-from csms.storage import dialect, migrate, migration
+from csms.storage import dialect, migrate, migration, sessions
 from csms.storage.tables import metadata
 from tests.unit.csms.storage.databases import url_in
 
@@ -90,6 +90,33 @@ def test_a_database_of_the_first_version_keeps_what_is_in_it(url: str, engine: E
         kept = connection.exec_driver_sql("SELECT * FROM stations").all()
         assert [tuple(row) for row in kept] == [("site", "{}", 1.5)]
         assert {"capabilities", "model_capabilities"} <= set(tables(connection))
+
+
+def test_sessions_of_an_older_version_are_kept(url: str, engine: Engine) -> None:
+    """One that was superseded was never stopped: its stop register was no word of the charger."""
+    config = Config()
+    config.set_main_option("script_location", "csms.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, "0004")
+        endings = ("NULL, NULL, NULL", "5, 70, 'Local'", "5, 60, 'Superseded'")
+        for number, ending in enumerate(endings):
+            connection.exec_driver_sql(
+                f"INSERT INTO sessions VALUES ('s{number}', {number}, 'site', 'CP1', 1, 'TAG',"  # noqa: S608
+                f" 'Accepted', 1.5, 10, 'T{number}', NULL, 60, {ending})"
+            )
+
+    migrate(url)
+
+    with engine.begin() as connection:
+        kept = [sessions.find(connection, "CP1", number) for number in range(3)]
+        assert [s and (s.energy_wh, s.ended_at, s.reason, s.provisional) for s in kept] == [
+            (50, None, None, False),
+            (60, 5.0, "Local", False),
+            (50, 5.0, "Superseded", True),
+        ]
+        assert [s.session_id for s in sessions.running(connection)] == ["s0"]
 
 
 def test_the_way_back_leaves_nothing(url: str, engine: Engine) -> None:

@@ -61,10 +61,11 @@ def test_a_token_that_no_database_takes_as_it_is_still_has_one_start_key() -> No
     assert (again.session_id, again.id_token, again.start_timestamp) == ("a", "?\ufffd", "?")
 
 
-def test_no_registers_to_set() -> None:
+def test_no_registers_to_read() -> None:
     with connected() as connection:
         sessions.start(connection, session("a", 1))
-        sessions.set_meters(connection, {})
+        sessions.read_meters(connection, {})
+        sessions.read_meters(connection, {"nobody": [5]})
         assert sessions.running(connection) == [session("a", 1)]
 
 
@@ -76,7 +77,11 @@ def test_every_query_uses_an_index() -> None:
         sessions._running: "ix_sessions_running",  # noqa: SLF001
         sessions._ended: "ix_sessions_ended (station_id=? AND ended_at>?)",  # noqa: SLF001
         sessions._ended_before: "ended_at>? AND ended_at<?)",  # noqa: SLF001
-        sessions._end: "session_id=?",  # noqa: SLF001
+        sessions._stop: "session_id=?",  # noqa: SLF001
+        sessions._presume: "session_id=?",  # noqa: SLF001
+        sessions._unfinished: "ix_sessions_unfinished (charger_id=? AND ended_at=?)",  # noqa: SLF001
+        sessions._presumed: "ix_sessions_unfinished (charger_id=? AND ended_at>?)",  # noqa: SLF001
+        sessions._stopped: "ix_sessions_stopped (charger_id=? AND stop_timestamp=?)",  # noqa: SLF001
         sessions._meter: "session_id=?",  # noqa: SLF001
         sessions._declare: "session_id=?",  # noqa: SLF001
     }

@@ -18,6 +18,7 @@ def test_the_tables() -> None:
         "limits",
         "meter_samples",
         "model_capabilities",
+        "quarantine",
         "sessions",
         "stations",
     ]

@@ -264,15 +264,15 @@ async def test_a_start_with_nothing_in_it() -> None:
     reply = await core.start_transaction(recorder, "CP1", {})
     assert reply == {"transactionId": 1, "idTagInfo": {"status": "Invalid"}}
     key = ConnectorKey("CP1", 0)
-    assert recorder.told == [StartReport(key, "", 0, "2026-03-01T12:00:00Z", NOON)]
+    assert recorder.told == [StartReport(key, "", None, "2026-03-01T12:00:00Z", NOON)]
     detail = {"unreadable": True, "timestamp": "", "meterStart": ""}
     assert recorder.notes == [("CP1", "StartTransaction", detail)]
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"), [("12.6", 13), (12.5, 13), (-5, 0), ("many", 0), (None, 0)]
+    ("sent", "kept"), [("12.6", 13), (12.5, 13), (0, 0), (-5, None), ("many", None), (None, None)]
 )
-async def test_the_register_of_a_start(sent: Any, kept: int) -> None:
+async def test_the_register_of_a_start(sent: Any, kept: int | None) -> None:
     recorder = FakeRecorder()
     await core.start_transaction(recorder, "CP1", {**START, "meterStart": sent})
     (report,) = recorder.told
@@ -389,6 +389,7 @@ async def test_what_a_vendor_says_of_a_fault_is_kept() -> None:
 
 # ---------------------------------------------------------------------- StopTransaction
 
+STOPPED_AT = "2026-03-01T11:59:00Z"
 STOP = {
     "transactionId": 1,
     "meterStop": 5200,
@@ -400,7 +401,9 @@ STOP = {
 async def test_stop_without_a_token() -> None:
     recorder = FakeRecorder()
     assert await core.stop_transaction(recorder, "CP1", STOP) == {}
-    assert recorder.told == [StopReport("CP1", 1, 5200, NOON - 60, "EVDisconnected")]
+    assert recorder.told == [
+        StopReport("CP1", 1, 5200, NOON - 60, "EVDisconnected", None, STOPPED_AT)
+    ]
 
 
 async def test_stop_with_a_token() -> None:
@@ -408,8 +411,12 @@ async def test_stop_with_a_token() -> None:
     reply = await core.stop_transaction(recorder, "CP1", {**STOP, "idTag": "GOOD"})
     assert reply == {"idTagInfo": {"status": "Accepted"}}
     assert faults("StopTransaction", reply) == []
-    report = StopReport("CP1", 1, 5200, NOON - 60, "EVDisconnected", "GOOD")
+    report = StopReport("CP1", 1, 5200, NOON - 60, "EVDisconnected", "GOOD", STOPPED_AT)
     assert recorder.told == [report]
+    assert report.payload == {}
+    assert [r.payload for r in recorder.told if isinstance(r, StopReport)] == [
+        {**STOP, "idTag": "GOOD"}
+    ]
 
 
 async def test_stop_with_a_token_nobody_knows() -> None:
@@ -491,5 +498,5 @@ async def test_the_data_of_a_transaction_comes_before_its_end() -> None:
             transaction_id=1,
             context="Transaction.End",
         ),
-        StopReport("CP1", 1, 5200, NOON - 60, "EVDisconnected"),
+        StopReport("CP1", 1, 5200, NOON - 60, "EVDisconnected", None, STOPPED_AT),
     ]
