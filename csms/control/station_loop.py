@@ -18,24 +18,18 @@ import structlog
 from csms.control.balancer import Balancer, Standing
 from csms.control.capabilities import CapabilityBook
 from csms.control.conditions import Conditions, conditions
-from csms.control.contact import Contact
+from csms.control.contacts import Contacts, Registered
 from csms.control.events import EventLog
 from csms.control.inbox import Inbox
 from csms.control.orders import Order, OrderBook
-from csms.control.registration import (
-    RegistrationSettings,
-    ask_for_meter_values,
-    ask_for_statuses,
-    hints,
-    rate_unit,
-)
+from csms.control.registration import RegistrationSettings
 from csms.control.sender import SETTLED, LimitAnswered, Sender
 from csms.control.under_test import UnderTest
 from csms.control.watch import Watch
+from csms.control.wishes import WishList
 from csms.dispatch.capability import Capability
 from csms.dispatch.commands import Scope, SetLimit
 from csms.dispatch.compliance import CompliancePolicy, Step
-from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import EntryState, Ledger
 from csms.dispatch.planner import Wish, plan
 from csms.dispatch.policy import DispatchPolicy
@@ -56,21 +50,12 @@ from csms.station.facts import (
 )
 from csms.station.feasibility import changes_in_use
 from csms.station.grid import GridState, news, next_change_at
-from csms.station.model import Charger, Connector, ConnectorKey, Limit, LimitSource, Station
-from csms.station.state import ChargerState, ConnectorState, Session, StationState
+from csms.station.model import Charger, Connector, ConnectorKey, Station
+from csms.station.state import ChargerState, ConnectorState, StationState
 from csms.station.units import render_kw
 from csms.station.update import apply, pass_time
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """The charger of this contact has been asked how it takes limits."""
-
-    charger_id: str
-    since: float
-    hints: Capability
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +111,7 @@ class StationLoop:
         self.ledger = ledger
         self.balancer = balancer
         self.settled = True
-        self.contacts: dict[str, Contact] = {}
+        self.contacts = Contacts(state, link, settings.registration, self.post)
         self.under_test = UnderTest()
         self.watch = Watch(settings.compliance, settings.registration.meter_interval_s)
         self._link = link
@@ -134,6 +119,7 @@ class StationLoop:
         self._events = events
         self._capabilities = capabilities
         self._orders = OrderBook(state, capabilities, tokens, settings.dispatch)
+        self._wishes = WishList(state, ledger, self._orders)
         self._settings = settings
         self._policy = settings.dispatch
         self._retries = Retries(settings.dispatch)
@@ -148,10 +134,8 @@ class StationLoop:
             post=self.post,
         )
         self._grid = GridState()
-        self._again: set[tuple[ConnectorKey, Scope]] = set()
         self._starting: Counter[ConnectorKey] = Counter()
         self._doubtful_since: dict[str, float] = {}
-        self._registrations: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, Condition] = {}
         self._first = True
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -261,10 +245,8 @@ class StationLoop:
             case LimitAnswered():
                 self._answered(item, tasks)
             case Registered():
-                contact = self.contacts.get(item.charger_id)
-                if contact is not None and contact.since == item.since:
+                if self.contacts.registered(item):
                     self._capabilities.hinted(item.charger_id, item.hints)
-                    contact.ready = True
             case Reconfigured():
                 self._reconfigure(item)
             case Marker():
@@ -282,7 +264,7 @@ class StationLoop:
             case ChargerConnected():
                 self._connected(fact, tasks)
             case ChargerDisconnected():
-                self.contacts.pop(fact.charger_id, None)
+                self.contacts.closed(fact.charger_id)
                 self._event("charger_disconnected", fact.charger_id)
             case ChargerBooted():
                 self._sender.keep(self.ledger.doubt(fact.charger_id))
@@ -318,38 +300,21 @@ class StationLoop:
         if charger is None:
             return
         self.ledger.mark_seen(fact.charger_id)
-        self.contacts[fact.charger_id] = Contact(fact.at)
+        self.contacts.opened(charger, fact.at, tasks)
         self._ask_again(fact.charger_id)
-        earlier = self._registrations.pop(fact.charger_id, None)
-        if earlier is not None:
-            earlier.cancel()
-        self._registrations[fact.charger_id] = tasks.create_task(self._register(charger, fact.at))
         self._event("charger_connected", fact.charger_id)
-
-    async def _register(self, charger: Charger, since: float) -> None:
-        settings = self._settings.registration
-        try:
-            unit = await rate_unit(charger, self._link)
-            # Limits first: they are not held up by what is nice to know.
-            self.post(Registered(charger.charger_id, since, Capability(unit=unit)))
-            await ask_for_meter_values(charger, self._link, settings)
-            said = await hints(charger, self._link)
-            self.post(Registered(charger.charger_id, since, said))
-            await ask_for_statuses(charger, self._link, self.state, settings)
-        except Exception:  # boundary: a charger that cannot be set up must not stop the station
-            log.exception("registration_failed", charger=charger.charger_id)
 
     def _ask_again(self, charger_id: str) -> None:
         """The charger may have forgotten its limits: give them once more, and without waiting."""
         for key in self.state.connectors:
             if key.charger_id == charger_id:
+                self._wishes.again(key)
                 for scope in Scope:
-                    self._again.add((key, scope))
                     self._retries.succeeded((key, scope))
 
     def _forget_session(self, key: ConnectorKey, session_id: str) -> None:
         self._sender.keep(self.ledger.end_session(key, session_id))
-        self._again.discard((key, Scope.SESSION))
+        self._wishes.told(key, Scope.SESSION)
         self._retries.succeeded((key, Scope.SESSION))
         self.balancer.goals.pop(key, None)
 
@@ -367,10 +332,9 @@ class StationLoop:
             c.key: state.connectors.get(c.key, ConnectorState()) for c in station.connectors()
         }
         self._sender.keep(self.ledger.rebuild(station, item.seen))
-        self._again = {pair for pair in self._again if pair[0] in state.connectors}
+        self._wishes.forget_others()
         self._orders.forget(state.connectors)
-        # Nobody will tell this loop that the socket of a charger that is gone has been closed.
-        self.contacts = {c: known for c, known in self.contacts.items() if c in state.chargers}
+        self.contacts.keep_only(state.chargers)
         self._event("station_changed", f"grid limit {render_kw(station.grid_limit_w)} kW")
 
     # ------------------------------------------------------------------ what was answered
@@ -409,7 +373,7 @@ class StationLoop:
         charger, connector = self._find(command.connector)
         for scope in {tried_as, command.scope}:
             self._retries.succeeded((connector.key, scope))
-            self._again.discard((connector.key, scope))
+            self._wishes.told(connector.key, scope)
         self._orders.accepted(command, tried_as, charger, connector, tasks)
         session = self.state.session_on(connector.key)
         shared = self.capability(charger).shares_slot
@@ -501,7 +465,7 @@ class StationLoop:
         goals = self.balancer.balance(
             self.state, self.ledger, standing, self._held, self.watch.watched(), now
         )
-        wishes = self.under_test.wishes(self._wishes(goals), self.ledger)
+        wishes = self.under_test.wishes(self._wishes.of(goals, self.contacts), self.ledger)
         self._sender.recall_for(wishes)
         planned = plan(
             self.ledger,
@@ -526,7 +490,7 @@ class StationLoop:
         observed = f"{render_kw(known.observed_w)} kW observed"
         self._event("not_obeying", f"{key} {known.cause}: {observed}; step {step.name.lower()}")
         if step is Step.RESEND:
-            self._again.update((key, scope) for scope in Scope)
+            self._wishes.again(key)
         elif step is Step.STOP and session is not None:
             tasks.create_task(self._stop(key.charger_id, session.transaction_id))
 
@@ -546,50 +510,10 @@ class StationLoop:
             self._event(kind, text)
         self._grid = self.state.grid
 
-    def _wishes(self, goals: Mapping[ConnectorKey, Goal]) -> list[Wish]:
-        fallbacks: list[Wish] = []
-        sessions: list[Wish] = []
-        for charger in self.state.station.chargers:
-            contact = self.contacts.get(charger.charger_id)
-            if contact is None or not contact.ready:
-                continue
-            scope = self.capability(charger).session_scope
-            for connector in charger.connectors:
-                goal = goals.get(connector.key)
-                session = self.state.session_on(connector.key)
-                if goal is None or session is None or scope is Scope.SESSION:
-                    fallbacks.append(self._fallback_wish(connector))
-                if goal is not None and session is not None:
-                    wish = self._session_wish(connector, session, goal, scope)
-                    newest = self.ledger.newest(wish.connector, wish.scope, wish.session_id)
-                    sessions.append(
-                        self._orders.wanting_end(wish, newest, charger, connector, contact)
-                    )
-        return fallbacks + sessions
-
-    def _fallback_wish(self, connector: Connector) -> Wish:
-        limit = Limit(connector.fallback_w, LimitSource.FALLBACK)
-        again = (connector.key, Scope.DEFAULT) in self._again
-        return Wish(connector.key, Scope.DEFAULT, limit, again=again)
-
-    def _session_wish(
-        self, connector: Connector, session: Session, goal: Goal, scope: Scope
-    ) -> Wish:
-        """The limit of the running session; one that shares its slot outlives the session."""
-        own = scope is Scope.SESSION
-        return Wish(
-            connector.key,
-            scope,
-            Limit(goal.value_w, goal.source),
-            session.session_id if own else None,
-            session.transaction_id if own else None,
-            again=(connector.key, scope) in self._again,
-            lease=True,
-        )
-
     def _order(self, wish: Wish, now: float) -> Order:
         charger, connector = self._find(wish.connector)
-        contact = self.contacts[charger.charger_id]
+        contact = self.contacts.get(charger.charger_id)
+        assert contact is not None
         return self._orders.order(wish, charger, connector, contact, now)
 
     def _event(self, kind: str, text: str) -> None:

@@ -38,7 +38,14 @@ from csms.station.facts import (
     SessionEnded,
     SessionStarted,
 )
-from csms.station.model import ConnectorKey, Station
+from csms.station.model import (
+    Charger,
+    Connector,
+    ConnectorKey,
+    CurrentType,
+    RateUnit,
+    Station,
+)
 from csms.station.register import Register
 from csms.station.state import ConnectorStatus, StationState
 from csms.storage.memory import MemoryStore
@@ -563,3 +570,11 @@ async def site(
     )
     async with supervisor.running():
         yield Site(supervisor, link, kept, used_clock)
+
+
+def ac_charger(rate_unit: RateUnit | None = None, first: CurrentType = CurrentType.AC) -> Charger:
+    connectors = (
+        Connector(ConnectorKey("AC", 1), 22_000, first),
+        Connector(ConnectorKey("AC", 2), 22_000, CurrentType.AC),
+    )
+    return Charger("AC", 44_000, connectors, rate_unit=rate_unit)

@@ -72,7 +72,9 @@ async def test_a_new_socket_replaces_the_old_one() -> None:
         site.link.wire.clear()
         await site.connect("A")
         assert "A/1 120000 ok" in site.link.wire
-        assert site.loop.contacts["A"].since == START + 5.0
+        contact = site.loop.contacts.get("A")
+        assert contact is not None
+        assert contact.since == START + 5.0
 
 
 async def test_a_reconnected_charger_is_not_kept_waiting_for_an_old_failure() -> None:

@@ -1,0 +1,85 @@
+"""The loop and the chargers that connect: what they are asked, and when limits may follow."""
+
+from __future__ import annotations
+
+from structlog.testing import capture_logs
+
+from csms.control.contacts import Registered
+from csms.control.registration import HINT_KEYS, INTERVAL_KEY, UNIT_KEY, RegistrationSettings
+from csms.dispatch.capability import Capability
+from csms.dispatch.standing import Condition
+from csms.station.facts import ConnectorStatusReported
+from csms.station.model import ConnectorKey, RateUnit
+from csms.station.state import ConnectorStatus
+from tests.stations import charger, station
+from tests.unit.csms.control.fakes import START, ac_charger, loop_settings, rig
+
+ONE = ConnectorKey("A", 1)
+
+
+async def test_no_limit_is_sent_before_the_unit_is_known() -> None:
+    async with rig(station(ac_charger())) as site:
+        site.link.configuration_ready.clear()
+        await site.connect("AC")
+        assert site.link.limits == []
+        assert site.conditions() == [Condition.REGISTERING]
+        # The grace does not run out while the charger has not said which unit it takes.
+        assert site.conditions() == [Condition.REGISTERING]
+        # It counts at its maximum all the while, and after a time the others make room for it.
+        await site.later(20.0)
+        assert site.conditions() == [Condition.UNCONTROLLED]
+        site.link.configuration[UNIT_KEY] = "Power"
+        site.link.configuration_ready.set()
+        await site.quiet()
+        assert [c.form.unit for c in site.link.limits] == [RateUnit.WATTS] * 2
+        assert site.conditions() == [Condition.CONTROLLED]
+
+
+async def test_an_answer_to_an_older_connection_says_nothing_of_this_one() -> None:
+    async with rig(station(ac_charger())) as site:
+        site.link.configuration_ready.clear()
+        await site.connect("AC")
+        site.loop.post(Registered("AC", START - 1, Capability(unit=RateUnit.WATTS)))
+        await site.quiet()
+        assert site.link.limits == []
+        await site.disconnect("AC")
+        site.link.configuration_ready.set()
+        await site.quiet()
+        assert "AC" not in site.loop.contacts
+        assert site.link.limits == []
+
+
+async def test_a_charger_is_set_up_after_it_has_its_fallbacks_on_the_way() -> None:
+    settings = loop_settings(registration=RegistrationSettings(60, 0))
+    async with rig(station(charger("A")), settings=settings) as site:
+        site.loop.post(ConnectorStatusReported(ONE, START, ConnectorStatus.AVAILABLE))
+        await site.connect("A")
+        assert site.link.requests == [
+            ("get_configuration", "A", INTERVAL_KEY),
+            ("change_configuration", "A", INTERVAL_KEY, "60"),
+            *(("get_configuration", "A", key) for key in HINT_KEYS),
+            ("trigger", "A", "StatusNotification", 2),
+        ]
+
+
+async def test_a_charger_has_time_to_report_its_connectors_by_itself() -> None:
+    settings = loop_settings(registration=RegistrationSettings(status_wait_s=3_600.0))
+    async with rig(station(charger("A")), "A", settings=settings) as site:
+        assert [r[0] for r in site.link.requests] == ["get_configuration"] * 5
+
+
+async def test_a_charger_that_cannot_be_set_up_does_not_stop_the_station() -> None:
+    async with rig(station(charger("A"), ac_charger()), "A") as site:
+        site.link.configuration = None  # type: ignore[assignment]
+        with capture_logs() as logs:
+            await site.connect("AC")
+        assert [e["event"] for e in logs if e["log_level"] == "error"] == ["registration_failed"]
+        await site.start(ONE, 50_000)
+        assert site.limits() == {"A/1": 50_000}
+
+
+async def test_a_charger_of_another_station_is_not_set_up() -> None:
+    async with rig(station(charger("A")), "Z") as site:
+        assert "Z" not in site.loop.contacts
+        assert site.link.requests == []
+        assert site.link.limits == []
