@@ -9,6 +9,8 @@ CsmsError
 │   ├── UnknownSessionError     no such session, running or ended
 │   ├── ConnectorOccupiedError  the connector already has a session
 │   ├── IdTokenRefusedError     the id token may not charge
+│   ├── UnknownTokenError       no such id token in the store
+│   ├── TokenExistsError        there is an id token of this name already
 │   ├── ChargerOfflineError     the charger is not connected
 │   ├── ChargerRefusedError     the charger answered no
 │   ├── ChargerSilentError      the charger did not answer or did not act in time
@@ -69,6 +71,14 @@ class ConnectorOccupiedError(StationError):
 
 class IdTokenRefusedError(StationError):
     """The id token is unknown, blocked or expired: a session with it would get no power."""
+
+
+class UnknownTokenError(StationError):
+    """No id token has this name."""
+
+
+class TokenExistsError(StationError):
+    """There is an id token of this name already."""
 
 
 class ChargerOfflineError(StationError):

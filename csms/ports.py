@@ -141,6 +141,17 @@ class TokenStatus(StrEnum):
     CONCURRENT_TX = "ConcurrentTx"
 
 
+class Concurrency(StrEnum):
+    """How many sessions may run at the same time: any number, one of a token, one of its group.
+
+    A group is a parent token and every token that has it as its parent.
+    """
+
+    ANY = "any"
+    ONE_PER_TOKEN = "one_per_token"  # noqa: S105
+    ONE_PER_GROUP = "one_per_group"
+
+
 @dataclass(frozen=True, slots=True)
 class IdToken:
     """A token a driver identifies with (OCPP 1.6 §7.28 IdToken)."""
@@ -149,6 +160,7 @@ class IdToken:
     status: TokenStatus = TokenStatus.ACCEPTED
     expires_at: float | None = None
     parent_id_token: str | None = None
+    concurrency: Concurrency = Concurrency.ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +382,7 @@ ModelKey = tuple[str, str, str]
 
 
 class StationStore(Protocol):
-    """Station configurations, grid limits, charger records, id tokens and capabilities."""
+    """Station configurations, grid limits, charger records and capabilities."""
 
     async def save_station(self, station_id: str, document: Mapping[str, Any]) -> None:
         """Insert or replace. Durable when it returns."""
@@ -400,14 +412,6 @@ class StationStore(Protocol):
         """Every charger record by charger id."""
         ...
 
-    async def save_token(self, token: IdToken) -> None:
-        """Insert or replace. Durable when it returns."""
-        ...
-
-    async def load_token(self, id_token: str) -> IdToken | None:
-        """The token, compared without regard to case (OCPP 1.6 §7.28 CiString20)."""
-        ...
-
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
         """Insert or replace what was learned of a charger. Durable when it returns."""
         ...
@@ -422,6 +426,44 @@ class StationStore(Protocol):
 
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         """What is known of every charger model."""
+        ...
+
+
+class TokenStore(Protocol):
+    """Id tokens, compared without regard to case (OCPP 1.6 §7.28 CiString20)."""
+
+    async def save_token(self, token: IdToken) -> None:
+        """Insert or replace. Durable when it returns."""
+        ...
+
+    async def save_tokens(self, tokens: Sequence[IdToken], *, replace: bool = True) -> int:
+        """The same for all of them or, when it fails, for none; how many were saved.
+
+        With `replace` False those that are there already stay as they are.
+        """
+        ...
+
+    async def fill_tokens(self, tokens: Sequence[IdToken]) -> None:
+        """Add those that are not there. Durable when it returns.
+
+        Those that an earlier fill added go, if they are not among these and were not saved since.
+        """
+        ...
+
+    async def load_token(self, id_token: str) -> IdToken | None:
+        """The token of this name."""
+        ...
+
+    async def load_tokens(self, *, limit: int = 1000, after: str = "") -> list[IdToken]:
+        """Tokens in the order of their names, those that come after this name."""
+        ...
+
+    async def load_group(self, parent_id_token: str) -> list[IdToken]:
+        """The token of this name and every one that has it as its parent, in order of names."""
+        ...
+
+    async def remove_token(self, id_token: str) -> bool:
+        """Delete it; whether there was one. Durable when it returns."""
         ...
 
 
@@ -460,7 +502,7 @@ class Losses:
     rows: int = 0
 
 
-class Store(SessionStore, LedgerStore, StationStore, FrameLog, Protocol):
+class Store(SessionStore, LedgerStore, StationStore, TokenStore, FrameLog, Protocol):
     """Everything that survives, in one place."""
 
     def losses(self) -> Losses:

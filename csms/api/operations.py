@@ -10,7 +10,7 @@ from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.status import SessionStatus, StationStatus
 from csms.control.trials import Report
-from csms.ports import Losses, StoredSession
+from csms.ports import IdToken, Losses, StoredSession
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
 
@@ -58,6 +58,39 @@ class CommissioningOperations(Protocol):
 
     def report(self, charger_id: str) -> Report:
         """The test running, or the last one. Raises NeverCommissionedError."""
+        ...
+
+
+class TokenOperations(Protocol):
+    """Id tokens. Failures are `csms.errors.StationError`s, and StorageError."""
+
+    async def page(self, limit: int, after: str = "") -> list[IdToken]:
+        """Tokens in the order of their names, those that come after this name."""
+        ...
+
+    async def find(self, id_token: str) -> IdToken:
+        """The token as kept. Raises UnknownTokenError."""
+        ...
+
+    async def add(self, token: IdToken) -> None:
+        """Keep a new token. Raises TokenExistsError."""
+        ...
+
+    async def put(self, tokens: Sequence[IdToken]) -> None:
+        """Keep tokens, replacing those of the same names: all or none."""
+        ...
+
+    async def remove(self, id_token: str) -> None:
+        """Delete a token. Raises UnknownTokenError."""
+        ...
+
+
+class AccessOperations(Protocol):
+    """Who may charge."""
+
+    @property
+    def tokens(self) -> TokenOperations:
+        """The id tokens."""
         ...
 
 
@@ -139,6 +172,10 @@ class Operations(Protocol):
 
     def commissioning(self) -> CommissioningOperations:
         """The commissioning tests."""
+        ...
+
+    def access(self) -> AccessOperations:
+        """Who may charge."""
         ...
 
     def knocked(self) -> Sequence[Knock]:

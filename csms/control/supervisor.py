@@ -16,6 +16,7 @@ import structlog
 
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
+from csms.control.access import Access
 from csms.control.admission import Knock, KnockList
 from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
@@ -47,7 +48,6 @@ from csms.ports import (
     Answer,
     ChargerLink,
     Clock,
-    IdToken,
     Losses,
     Store,
     StoredSession,
@@ -140,8 +140,16 @@ class Supervisor:
             settings=settings.loop,
             patience=settings.commissioning,
         )
+        self._access = Access(
+            store=store,
+            link=link,
+            clock=clock,
+            events=self._events,
+            asked_for=self._remote.asked_for,
+            policy=settings.recorder,
+        )
         self.recorder = StationRecorder(
-            store, clock, self._events, self._remote, self.loop_of, settings.recorder
+            store, clock, self._events, self._remote, self.loop_of, settings.recorder, self._access
         )
 
     # ------------------------------------------------------------------ life
@@ -162,11 +170,13 @@ class Supervisor:
             for station in stations:
                 await self._run_station(station, running)
             self._commissioning.open(tasks.create_task)
+            await self._access.open(tasks.create_task)
             try:
                 yield
             finally:
                 self._tasks = None
                 self._commissioning.stop()
+                self._access.stop()
                 for runner in self._runners.values():
                     runner.cancel()
 
@@ -344,6 +354,10 @@ class Supervisor:
         """The commissioning tests of chargers."""
         return self._commissioning
 
+    def access(self) -> Access:
+        """Who may charge: id tokens."""
+        return self._access
+
     def knocked(self) -> list[Knock]:
         """Chargers that were refused because no station has them."""
         return self._knocks.all()
@@ -513,11 +527,6 @@ class Supervisor:
         """Past sessions, newest end first. Raises UnknownStationError."""
         self._loop(station_id)
         return await self._store.ended(station_id, limit=limit, before=before)
-
-    async def add_tokens(self, tokens: Sequence[IdToken]) -> None:
-        """Keep id tokens, replacing those of the same name."""
-        for token in tokens:
-            await self._store.save_token(token)
 
     # ------------------------------------------------------------------ inside
 

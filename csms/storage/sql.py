@@ -14,7 +14,17 @@ from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
 from csms.ports import ChargerRecord, Clock, Frame, IdToken, Losses, ModelKey, StoredSession
 from csms.station.facts import MeterSample
-from csms.storage import dialect, frames, ledger, lock, migration, samples, sessions, stations
+from csms.storage import (
+    dialect,
+    frames,
+    id_tokens,
+    ledger,
+    lock,
+    migration,
+    samples,
+    sessions,
+    stations,
+)
 from csms.storage.reader import Reader
 from csms.storage.retention import Turn
 from csms.storage.work import Stream
@@ -315,14 +325,6 @@ class SqlStore:
         """See `ports.StationStore`."""
         return await self._read(stations.load_chargers)
 
-    async def save_token(self, token: IdToken) -> None:
-        """See `ports.StationStore`."""
-        await self._write(lambda connection: stations.save_token(connection, token))
-
-    async def load_token(self, id_token: str) -> IdToken | None:
-        """See `ports.StationStore`."""
-        return await self._read(lambda connection: stations.load_token(connection, id_token))
-
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
         """See `ports.StationStore`."""
         await self._write(lambda c: stations.save_capability(c, charger_id, document))
@@ -338,6 +340,36 @@ class SqlStore:
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         """See `ports.StationStore`."""
         return await self._read(stations.load_model_capabilities)
+
+    # ------------------------------------------------------------------ tokens
+
+    async def save_token(self, token: IdToken) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda connection: id_tokens.save(connection, [token]))
+
+    async def save_tokens(self, tokens: Sequence[IdToken], *, replace: bool = True) -> int:
+        """See `ports.TokenStore`."""
+        return await self._write(lambda c: id_tokens.save(c, tokens, replace=replace))
+
+    async def fill_tokens(self, tokens: Sequence[IdToken]) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda connection: id_tokens.fill(connection, tokens))
+
+    async def load_token(self, id_token: str) -> IdToken | None:
+        """See `ports.TokenStore`."""
+        return await self._read(lambda connection: id_tokens.load(connection, id_token))
+
+    async def load_tokens(self, *, limit: int = 1000, after: str = "") -> list[IdToken]:
+        """See `ports.TokenStore`."""
+        return await self._read(lambda connection: id_tokens.page(connection, limit, after))
+
+    async def load_group(self, parent_id_token: str) -> list[IdToken]:
+        """See `ports.TokenStore`."""
+        return await self._read(lambda connection: id_tokens.group(connection, parent_id_token))
+
+    async def remove_token(self, id_token: str) -> bool:
+        """See `ports.TokenStore`."""
+        return await self._write(lambda connection: id_tokens.remove(connection, id_token))
 
     # ------------------------------------------------------------------ frames
 

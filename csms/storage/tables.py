@@ -91,8 +91,12 @@ id_tokens = Table(
     Column("status", String, nullable=False),
     Column("expires_at", Double),
     Column("parent_id_token", WireText),
+    Column("parent_folded", WireText),
+    Column("concurrency", String, nullable=False, server_default="any"),
+    Column("filled", Boolean, nullable=False, server_default="0"),
     PrimaryKeyConstraint("folded", name="pk_id_tokens"),
 )
+Index("ix_id_tokens_parent", id_tokens.c.parent_folded)
 
 capabilities = Table(
     "capabilities",

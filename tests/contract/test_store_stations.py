@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from csms.ports import ChargerRecord, IdToken, Store, TokenStatus
+from csms.ports import ChargerRecord, Concurrency, IdToken, Store, TokenStatus
 from tests.contract.conftest import Reopen
 from tests.contract.examples import frame
 
@@ -125,6 +125,72 @@ async def test_a_token_is_replaced_whatever_its_case(store: Store) -> None:
     await store.save_token(IdToken("abcd", TokenStatus.BLOCKED))
 
     assert await store.load_token("ABCD") == IdToken("abcd", TokenStatus.BLOCKED)
+
+
+async def test_a_token_is_kept_whole(store: Store) -> None:
+    token = IdToken(
+        "TAG", TokenStatus.BLOCKED, 1_700_000_000.5, "FAMILY", Concurrency.ONE_PER_GROUP
+    )
+    await store.save_token(token)
+
+    assert await store.load_token("TAG") == token
+
+
+async def test_many_tokens_replace_or_leave_those_that_are_there(store: Store) -> None:
+    await store.save_token(IdToken("ONE", TokenStatus.BLOCKED))
+
+    assert await store.save_tokens([IdToken("one"), IdToken("TWO")], replace=False) == 1
+    assert await store.load_tokens() == [IdToken("ONE", TokenStatus.BLOCKED), IdToken("TWO")]
+    assert await store.save_tokens([IdToken("one"), IdToken("TWO")]) == 2
+    assert await store.load_tokens() == [IdToken("one"), IdToken("TWO")]
+    assert await store.save_tokens([]) == 0
+
+
+async def test_a_fill_adds_what_is_not_there_and_takes_back_what_nobody_saved(
+    store: Store,
+) -> None:
+    await store.save_token(IdToken("MINE", TokenStatus.BLOCKED))
+    await store.fill_tokens([IdToken(name) for name in ("mine", "A", "B", "C", "D")])
+    await store.save_token(IdToken("b", TokenStatus.BLOCKED))
+    assert await store.remove_token("D")
+    await store.save_token(IdToken("D"))
+    await store.fill_tokens([IdToken("c")])
+
+    assert await store.load_tokens() == [
+        IdToken("b", TokenStatus.BLOCKED),
+        IdToken("C"),
+        IdToken("D"),
+        IdToken("MINE", TokenStatus.BLOCKED),
+    ]
+    await store.fill_tokens([])
+    assert [t.id_token for t in await store.load_tokens()] == ["b", "D", "MINE"]
+
+
+async def test_tokens_come_page_by_page_in_the_order_of_their_names(store: Store) -> None:
+    await store.save_tokens([IdToken(name) for name in ("c3", "A1", "b2", "D4")])
+
+    assert [t.id_token for t in await store.load_tokens(limit=2)] == ["A1", "b2"]
+    assert [t.id_token for t in await store.load_tokens(limit=9, after="B2")] == ["c3", "D4"]
+    assert await store.load_tokens(after="d4") == []
+    assert await store.load_tokens(limit=-1) == []
+
+
+async def test_a_group_is_a_parent_and_its_children_whatever_their_case(store: Store) -> None:
+    family, other = "Family", "ELSE"
+    parent, child = IdToken("FAMILY"), IdToken("ANNA", parent_id_token=family)
+    await store.save_tokens([parent, child, IdToken("BOB", parent_id_token=other)])
+
+    assert await store.load_group("family") == [child, parent]
+    assert [t.id_token for t in await store.load_group(other)] == ["BOB"]
+    assert await store.load_group("NOBODY") == []
+
+
+async def test_a_removed_token_is_gone(store: Store) -> None:
+    await store.save_token(IdToken("TAG"))
+
+    assert await store.remove_token("tag")
+    assert not await store.remove_token("TAG")
+    assert await store.load_token("TAG") is None
 
 
 async def test_capabilities_are_kept_whole_and_replaced(store: Store) -> None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from csms.api.app import create_api
 from csms.control.admission import Knock
+from csms.control.authorization import TokenPolicy
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.status import (
@@ -20,6 +21,7 @@ from csms.control.status import (
     SessionStatus,
     StationStatus,
 )
+from csms.control.tokens import Tokens
 from csms.control.trials import Progress, Report
 from csms.dispatch.capability import Capability, Proof
 from csms.dispatch.commands import Form, Purpose
@@ -33,6 +35,8 @@ from csms.station.grid import GivenLimit, GridLimit, GridLimitSource, GridStep
 from csms.station.lifecycle import Occupancy
 from csms.station.model import ConnectorKey, CurrentType, LimitSource, RateUnit, Station
 from csms.station.state import ConnectorStatus
+from csms.storage.memory import MemoryStore
+from tests.unit.csms.control.fakes import FakeClock
 
 DOCUMENT: dict[str, Any] = {
     "stationId": "S1",
@@ -211,6 +215,18 @@ class FakeCommissioning:
 
 
 @dataclass
+class FakeAccess:
+    """Who may charge: the real thing on a store in memory."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.store, self.clock, TokenPolicy(), lambda _charger, _token: False)
+
+
+@dataclass
 class FakeOperations:
     """Answers from its fields; raises `error` in whatever is asked of a charger or a station."""
 
@@ -228,6 +244,7 @@ class FakeOperations:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     grid: FakeGridLimits = field(default_factory=FakeGridLimits)
     tests: FakeCommissioning = field(default_factory=FakeCommissioning)
+    who: FakeAccess = field(default_factory=FakeAccess)
 
     def healthy(self) -> bool:
         return self.well
@@ -305,6 +322,9 @@ class FakeOperations:
 
     def commissioning(self) -> FakeCommissioning:
         return self.tests
+
+    def access(self) -> FakeAccess:
+        return self.who
 
     def knocked(self) -> Sequence[Knock]:
         return self.knocks

@@ -44,6 +44,12 @@ ROUTES = [
     ("GET", "/events"),
     ("POST", "/chargers/{charger_id}/commission"),
     ("GET", "/chargers/{charger_id}/commission"),
+    ("GET", "/tokens"),
+    ("POST", "/tokens"),
+    ("POST", "/tokens/import"),
+    ("GET", "/tokens/{id_tag}"),
+    ("PUT", "/tokens/{id_tag}"),
+    ("DELETE", "/tokens/{id_tag}"),
     ("GET", "/metrics"),
 ]
 
@@ -95,7 +101,7 @@ async def test_every_field_of_an_answer_is_described(api: Api) -> None:
     answered = (
         "StatusJson ChargerJson ConnectorJson SessionJson LimitJson EndedSessionJson EventJson "
         "StationSummary KnockJson FrameJson FieldProblem Problem "
-        "TrialJson CapabilityJson"
+        "TrialJson CapabilityJson TokenJson"
     )
     silent = [
         f"{name}.{field}"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from csms.control.access import Access
 from csms.control.recorder import RecorderSettings, StationRecorder
 from csms.control.remote import RemoteRequests
 from csms.ports import IdToken, Recorder, StopReport, StoredSession
@@ -24,6 +25,7 @@ class Desk:
     rig: Rig
     recorder: StationRecorder
     remote: RemoteRequests
+    access: Access
 
     def session(self, key: ConnectorKey = A1) -> Session | None:
         return self.rig.loop.state.connectors[key].session
@@ -64,14 +66,24 @@ async def desk(
 ) -> AsyncIterator[Desk]:
     async with rig(station(charger("A", connectors=connectors)), "A") as site:
         remote = RemoteRequests(site.link, 60.0)
+        used = RecorderSettings() if settings is None else settings
+        access = Access(
+            store=site.store,
+            link=site.link,
+            clock=site.clock,
+            events=site.events,
+            asked_for=remote.asked_for,
+            policy=used,
+        )
         recorder = StationRecorder(
             site.store,
             site.clock,
             site.events,
             remote,
             lambda charger_id: site.loop if charger_id == "A" else None,
-            RecorderSettings() if settings is None else settings,
+            used,
+            access,
         )
         as_port: Recorder = recorder
         assert as_port.now() == START
-        yield Desk(site, recorder, remote)
+        yield Desk(site, recorder, remote, access)

@@ -1,0 +1,94 @@
+"""The JSON of who may charge: id tokens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from csms.api.render import clean, iso
+from csms.api.schemas import Instant, Time
+from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.station.document import JSON_FORM
+
+# OCPP-J 1.6 and §7.28: CiString20 is printable ASCII.
+TagText = Annotated[str, Field(strict=True, min_length=1, max_length=20, pattern=r"^[ -~]*[!-~]$")]
+
+
+class _Asked(BaseModel):
+    model_config = JSON_FORM
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+def epoch(instant: str) -> float:
+    """A moment with its time zone as UTC epoch seconds."""
+    return datetime.fromisoformat(instant).astimezone(UTC).timestamp()
+
+
+class TokenProperties(_Asked):
+    """An id token without its name. What is left out is taken from the defaults."""
+
+    status: Literal["Accepted", "Blocked", "Expired"] = "Accepted"
+    expires_at: Instant | None = None
+    parent_id_token: TagText | None = None
+    concurrency: Concurrency = Concurrency.ANY
+
+    def named(self, id_token: str) -> IdToken:
+        """The token of this name in the model's terms."""
+        return IdToken(
+            id_token,
+            TokenStatus(self.status),
+            None if self.expires_at is None else epoch(self.expires_at),
+            self.parent_id_token,
+            self.concurrency,
+        )
+
+
+class TokenRequest(TokenProperties):
+    """An id token, whole. It takes the place of one that has the same name in other letters."""
+
+    id_token: TagText
+
+    def token(self) -> IdToken:
+        """The token in the model's terms."""
+        return self.named(self.id_token)
+
+
+class TokenJson(_Answer):
+    """An id token as kept. One that has expired is answered Expired, whatever its status here."""
+
+    id_token: str = Field(description="its name; the case of its letters does not count")
+    status: TokenStatus = Field(description="what chargers are told of it")
+    expires_at: Time | None = Field(description="when it expires; null: never")
+    parent_id_token: str | None = Field(description="the group it belongs to; null: none")
+    concurrency: Concurrency = Field(description="how many sessions may run at the same time")
+
+
+class TokensJson(_Answer):
+    """Id tokens in the order of their names. The last name is `after` of the next page."""
+
+    tokens: list[TokenJson]
+
+
+class ImportedJson(_Answer):
+    """How many id tokens were imported."""
+
+    imported: int
+
+
+def token_json(token: IdToken) -> TokenJson:
+    """A token as the API shows it."""
+    return TokenJson(
+        id_token=clean(token.id_token),
+        status=token.status,
+        expires_at=None if token.expires_at is None else iso(token.expires_at),
+        parent_id_token=None if token.parent_id_token is None else clean(token.parent_id_token),
+        concurrency=token.concurrency,
+    )

@@ -1,0 +1,52 @@
+"""Everything about who may charge, in one place: tokens, and the sessions that were refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from csms.control.authorization import TokenPolicy
+from csms.control.events import EventLog
+from csms.control.refusals import Refusals, Spawn
+from csms.control.tokens import Tokens
+from csms.ports import ChargerLink, Clock, IdToken, StartReport, Store, StoredSession
+
+
+class Access:
+    """What the recorder asks of a token, and what the API does with tokens."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        link: ChargerLink,
+        clock: Clock,
+        events: EventLog,
+        asked_for: Callable[[str, str], bool],
+        policy: TokenPolicy,
+    ) -> None:
+        self.tokens = Tokens(store, clock, policy, asked_for)
+        self._refusals = Refusals(store, link, events)
+
+    async def open(self, spawn: Spawn) -> None:
+        """Read what was kept and begin; `spawn` runs a task."""
+        await self.tokens.fill()
+        await self._refusals.open(spawn)
+
+    def stop(self) -> None:
+        """End every task that was begun."""
+        self._refusals.stop()
+
+    async def authorize(self, charger_id: str, id_token: str) -> IdToken:
+        """The token with the status that holds now."""
+        return await self.tokens.authorize(charger_id, id_token)
+
+    @asynccontextmanager
+    async def starting(self, report: StartReport) -> AsyncIterator[IdToken]:
+        """The token with the verdict on this start, which is to be kept within the block."""
+        async with self.tokens.starting(report, reserved=False) as token:
+            yield token
+
+    async def started(self, _report: StartReport, stored: StoredSession) -> None:
+        """A start was kept, now or before: a refused one must end."""
+        self._refusals.watch(stored)
