@@ -15,6 +15,7 @@ from csms.dispatch.commands import SetLimit
 from csms.dispatch.ledger import Entry
 from csms.station.facts import ChargerFact, MeterSample
 from csms.station.model import ConnectorKey
+from csms.station.tokens import Concurrency, Reservation
 
 
 class Clock(Protocol):
@@ -27,6 +28,44 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds since some moment; only differences mean anything."""
         ...
+
+
+# ---------------------------------------------------------------------- who may charge
+
+
+class TokenStatus(StrEnum):
+    """OCPP 1.6 §7.2 AuthorizationStatus."""
+
+    ACCEPTED = "Accepted"
+    BLOCKED = "Blocked"
+    EXPIRED = "Expired"
+    INVALID = "Invalid"
+    CONCURRENT_TX = "ConcurrentTx"
+
+
+@dataclass(frozen=True, slots=True)
+class IdToken:
+    """A token a driver identifies with (OCPP 1.6 §7.28 IdToken)."""
+
+    id_token: str
+    status: TokenStatus = TokenStatus.ACCEPTED
+    expires_at: float | None = None
+    parent_id_token: str | None = None
+    concurrency: Concurrency = Concurrency.ANY
+
+
+@dataclass(frozen=True, slots=True)
+class LocalListUpdate:
+    """A change of a charger's local authorization list (OCPP 1.6 §5.15).
+
+    `full` replaces the whole list by `entries`; else `removed` go and `entries` are added or take
+    the place of those of the same names. `version` is that of the list once it is changed.
+    """
+
+    version: int
+    full: bool
+    entries: tuple[IdToken, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------------- csms asks chargers
@@ -119,6 +158,25 @@ class ChargerLink(Protocol):
         """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted."""
         ...
 
+    async def local_list_version(self, charger_id: str) -> Answer:
+        """GetLocalListVersion (§5.10). The answer's payload is {"version": n}.
+
+        0 when the list is empty; -1, which is none, counts as unsupported.
+        """
+        ...
+
+    async def send_local_list(self, charger_id: str, update: LocalListUpdate) -> Answer:
+        """SendLocalList (§5.15). The answer's detail is the charger's word, as VersionMismatch."""
+        ...
+
+    async def reserve(self, reservation: Reservation) -> Answer:
+        """ReserveNow (§5.13). The answer's detail is the charger's word, as Occupied."""
+        ...
+
+    async def cancel_reservation(self, charger_id: str, reservation_id: int) -> Answer:
+        """CancelReservation (§5.2)."""
+        ...
+
 
 class LateAnswers(Protocol):
     """Who wants to know of answers that came after their time-out."""
@@ -129,38 +187,6 @@ class LateAnswers(Protocol):
 
 
 # ---------------------------------------------------------------------- chargers tell csms
-
-
-class TokenStatus(StrEnum):
-    """OCPP 1.6 §7.2 AuthorizationStatus."""
-
-    ACCEPTED = "Accepted"
-    BLOCKED = "Blocked"
-    EXPIRED = "Expired"
-    INVALID = "Invalid"
-    CONCURRENT_TX = "ConcurrentTx"
-
-
-class Concurrency(StrEnum):
-    """How many sessions may run at the same time: any number, one of a token, one of its group.
-
-    A group is a parent token and every token that has it as its parent.
-    """
-
-    ANY = "any"
-    ONE_PER_TOKEN = "one_per_token"  # noqa: S105
-    ONE_PER_GROUP = "one_per_group"
-
-
-@dataclass(frozen=True, slots=True)
-class IdToken:
-    """A token a driver identifies with (OCPP 1.6 §7.28 IdToken)."""
-
-    id_token: str
-    status: TokenStatus = TokenStatus.ACCEPTED
-    expires_at: float | None = None
-    parent_id_token: str | None = None
-    concurrency: Concurrency = Concurrency.ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +456,7 @@ class StationStore(Protocol):
 
 
 class TokenStore(Protocol):
-    """Id tokens, compared without regard to case (OCPP 1.6 §7.28 CiString20)."""
+    """Id tokens, compared without regard to case (OCPP 1.6 §7.28 CiString20); who has them."""
 
     async def save_token(self, token: IdToken) -> None:
         """Insert or replace. Durable when it returns."""
@@ -464,6 +490,14 @@ class TokenStore(Protocol):
 
     async def remove_token(self, id_token: str) -> bool:
         """Delete it; whether there was one. Durable when it returns."""
+        ...
+
+    async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """Insert or replace what is in a charger's local list. Durable when it returns."""
+        ...
+
+    async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
+        """What is in a charger's local list, None when it was never sent one."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The JSON of who may charge: id tokens."""
+"""The JSON of who may charge: id tokens, and the lists of them that chargers hold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pydantic.alias_generators import to_camel
 
 from csms.api.render import clean, iso
 from csms.api.schemas import Instant, Time
-from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.control.local_lists import ListState, ListStatus
+from csms.ports import IdToken, TokenStatus
 from csms.station.document import JSON_FORM
+from csms.station.tokens import Concurrency
 
 # OCPP-J 1.6 and §7.28: CiString20 is printable ASCII.
 TagText = Annotated[str, Field(strict=True, min_length=1, max_length=20, pattern=r"^[ -~]*[!-~]$")]
@@ -81,6 +83,33 @@ class ImportedJson(_Answer):
     """How many id tokens were imported."""
 
     imported: int
+
+
+class LocalListJson(_Answer):
+    """The local authorization list of a charger, as it was found and left."""
+
+    charger_id: str = Field(description="its OCPP identity")
+    state: ListState = Field(description="how far the list is what it should be")
+    version: int = Field(description="as the charger was told; 0: it was told none")
+    entries: int = Field(description="how many tokens it was told")
+    left_out: int = Field(description="how many it has no room for")
+    enabled: bool | None = Field(description="whether it uses its list; null: it does not say")
+    detail: str = Field(description="why the list is not in sync, in the charger's word")
+    at: Time | None = Field(description="when it was last brought up to date; null: never")
+
+
+def local_list_json(status: ListStatus) -> LocalListJson:
+    """A charger's list as the API shows it."""
+    return LocalListJson(
+        charger_id=status.charger_id,
+        state=status.state,
+        version=status.version,
+        entries=status.entries,
+        left_out=status.left_out,
+        enabled=status.enabled,
+        detail=clean(status.detail),
+        at=None if status.at is None else iso(status.at),
+    )
 
 
 def token_json(token: IdToken) -> TokenJson:

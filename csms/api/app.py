@@ -14,6 +14,7 @@ from csms.api import (
     chargers,
     commissioning,
     grid,
+    local_lists,
     metrics,
     problems,
     render,
@@ -81,6 +82,7 @@ def create_api(operations: Operations, frames: FrameLog) -> FastAPI:
     app.include_router(chargers.router(operations, frames))
     app.include_router(commissioning.router(operations))
     app.include_router(tokens.router(operations))
+    app.include_router(local_lists.router(operations))
 
     @app.get("/metrics", tags=["process"], response_class=Response)
     async def read_metrics() -> Response:

@@ -8,6 +8,7 @@ from typing import Protocol
 from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
+from csms.control.local_lists import ListStatus
 from csms.control.status import SessionStatus, StationStatus
 from csms.control.trials import Report
 from csms.ports import IdToken, Losses, StoredSession
@@ -85,12 +86,29 @@ class TokenOperations(Protocol):
         ...
 
 
+class LocalListOperations(Protocol):
+    """Local authorization lists of chargers. Failures are `csms.errors.StationError`s."""
+
+    async def status(self, charger_id: str) -> ListStatus:
+        """How the list was left. Raises UnknownChargerError."""
+        ...
+
+    async def sync(self, charger_id: str) -> ListStatus:
+        """Bring the list up to date. Raises UnknownChargerError, ChargerOfflineError."""
+        ...
+
+
 class AccessOperations(Protocol):
     """Who may charge."""
 
     @property
     def tokens(self) -> TokenOperations:
         """The id tokens."""
+        ...
+
+    @property
+    def local_lists(self) -> LocalListOperations:
+        """The lists of them that chargers hold."""
         ...
 
 

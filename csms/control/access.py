@@ -1,4 +1,4 @@
-"""Everything about who may charge, in one place: tokens, and the sessions that were refused."""
+"""Everything about who may charge, in one place: tokens, lists, and refused sessions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 
 from csms.control.authorization import TokenPolicy
 from csms.control.events import EventLog
+from csms.control.local_lists import LocalLists
 from csms.control.refusals import Refusals, Spawn
+from csms.control.station_loop import StationLoop
 from csms.control.tokens import Tokens
 from csms.ports import ChargerLink, Clock, IdToken, StartReport, Store, StoredSession
 
@@ -24,8 +26,10 @@ class Access:
         events: EventLog,
         asked_for: Callable[[str, str], bool],
         policy: TokenPolicy,
+        loop_of: Callable[[str], StationLoop | None],
     ) -> None:
         self.tokens = Tokens(store, clock, policy, asked_for)
+        self.local_lists = LocalLists(store, link, clock, loop_of)
         self._refusals = Refusals(store, link, events)
 
     async def open(self, spawn: Spawn) -> None:

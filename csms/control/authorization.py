@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.ports import IdToken, TokenStatus
+from csms.station.tokens import Concurrency
 
 
 @dataclass(frozen=True, slots=True)

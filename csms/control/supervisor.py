@@ -147,6 +147,7 @@ class Supervisor:
             events=self._events,
             asked_for=self._remote.asked_for,
             policy=settings.recorder,
+            loop_of=self.loop_of,
         )
         self.recorder = StationRecorder(
             store, clock, self._events, self._remote, self.loop_of, settings.recorder, self._access

@@ -10,7 +10,8 @@ import structlog
 
 from csms.control.authorization import Start, TokenPolicy, group_of, is_busy, judge
 from csms.errors import TokenExistsError, UnknownTokenError
-from csms.ports import Clock, Concurrency, IdToken, StartReport, Store, TokenStatus
+from csms.ports import Clock, IdToken, StartReport, Store, TokenStatus
+from csms.station.tokens import Concurrency
 
 log = structlog.get_logger(__name__)
 

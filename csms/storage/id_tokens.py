@@ -1,16 +1,18 @@
-"""SQL for id tokens. They are found by their folded names: case does not count (§7.28)."""
+"""SQL for id tokens, found by their folded names, and for the lists of them chargers hold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, or_, select
 
-from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.ports import IdToken, TokenStatus
+from csms.station.tokens import Concurrency
 from csms.storage import dialect
 from csms.storage.tables import id_tokens as table
+from csms.storage.tables import local_lists
 
 _by_name = select(table).where(table.c.folded == bindparam("folded"))
 _page = (
@@ -23,6 +25,9 @@ _group = (
     select(table)
     .where(or_(table.c.folded == bindparam("group"), table.c.parent_folded == bindparam("group")))
     .order_by(table.c.folded)
+)
+_local_list = select(local_lists.c.document).where(
+    local_lists.c.charger_id == bindparam("charger_id")
 )
 _remove = delete(table).where(table.c.folded == bindparam("key"))
 
@@ -70,6 +75,22 @@ def group(connection: Connection, parent_id_token: str) -> list[IdToken]:
 def remove(connection: Connection, id_token: str) -> bool:
     """Delete the token; whether there was one."""
     return connection.execute(_remove, {"key": id_token.casefold()}).rowcount > 0
+
+
+def save_local_list(connection: Connection, charger_id: str, document: Mapping[str, Any]) -> None:
+    """Insert or replace what is in a charger's local list."""
+    connection.execute(
+        dialect.insert_or_replace(local_lists, connection.dialect.name),
+        {"charger_id": charger_id, "document": dict(document)},
+    )
+
+
+def load_local_list(connection: Connection, charger_id: str) -> dict[str, Any] | None:
+    """What is in a charger's local list, or None."""
+    found: dict[str, Any] | None = connection.execute(
+        _local_list, {"charger_id": charger_id}
+    ).scalar_one_or_none()
+    return found
 
 
 def _row(token: IdToken, *, filled: bool = False) -> dict[str, object]:

@@ -39,6 +39,7 @@ class MemoryStore:
         self._chargers: dict[str, ChargerRecord] = {}
         self._tokens: dict[str, IdToken] = {}
         self._filled: set[str] = set()
+        self._local_lists: dict[str, str] = {}
         self._capabilities: dict[str, str] = {}
         self._model_capabilities: dict[ModelKey, str] = {}
         self._frames: deque[Frame] = deque(maxlen=frames_kept)
@@ -252,6 +253,15 @@ class MemoryStore:
         """See `ports.TokenStore`."""
         self._filled.discard(id_token.casefold())
         return self._tokens.pop(id_token.casefold(), None) is not None
+
+    async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.TokenStore`."""
+        self._local_lists[charger_id] = json.dumps(dict(document))
+
+    async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
+        """See `ports.TokenStore`."""
+        kept = self._local_lists.get(charger_id)
+        return None if kept is None else dict(json.loads(kept))
 
     # ------------------------------------------------------------------ frames
 

@@ -371,6 +371,14 @@ class SqlStore:
         """See `ports.TokenStore`."""
         return await self._write(lambda connection: id_tokens.remove(connection, id_token))
 
+    async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda c: id_tokens.save_local_list(c, charger_id, document))
+
+    async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
+        """See `ports.TokenStore`."""
+        return await self._read(lambda c: id_tokens.load_local_list(c, charger_id))
+
     # ------------------------------------------------------------------ frames
 
     def frame(self, frame: Frame) -> None:

@@ -98,6 +98,15 @@ id_tokens = Table(
 )
 Index("ix_id_tokens_parent", id_tokens.c.parent_folded)
 
+# What a charger's local authorization list holds, as far as csms was told.
+local_lists = Table(
+    "local_lists",
+    metadata,
+    Column("charger_id", WireText, nullable=False),
+    Column("document", JSON, nullable=False),
+    PrimaryKeyConstraint("charger_id", name="pk_local_lists"),
+)
+
 capabilities = Table(
     "capabilities",
     metadata,

@@ -149,6 +149,14 @@ class Answers:
         self._changed()
         return "Accepted"
 
+    def local_list_version(self) -> int:
+        """GetLocalListVersion (§5.10)."""
+        return self._behaviour.local_list.version
+
+    def send_local_list(self, version: int, kind: str, sent: Sequence[Mapping[str, Any]]) -> str:
+        """SendLocalList (§5.15)."""
+        return self._behaviour.local_list.update(version, kind, sent)
+
     def reset(self, kind: str) -> str:
         """Reset (§5.14): accepted, and done once the answer is on its way."""
         self._reset(kind == "Hard")

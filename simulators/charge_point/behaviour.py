@@ -21,6 +21,7 @@ from typing import Any
 
 from simulators.charge_point.configuration import Configuration
 from simulators.charge_point.hardware import ConnectorHardware, CurrentType, Hardware, share_out
+from simulators.charge_point.local_list import LocalList
 from simulators.charge_point.messages import (
     Message,
     MeterSampled,
@@ -134,6 +135,7 @@ class Behaviour:
     hardware: Hardware
     configuration: Configuration
     quirks: Quirks = field(default_factory=Quirks)
+    local_list: LocalList = field(default_factory=LocalList)
     profiles: ProfileStack = field(init=False)
     ended: deque[Transaction] = field(default_factory=lambda: deque(maxlen=ENDED_KEPT))
     _connectors: dict[int, Connector] = field(init=False)

@@ -264,6 +264,23 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
         status = self._answers.change_configuration(key, value)
         return call_result.ChangeConfiguration(status=status)
 
+    @on(Action.get_local_list_version)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_get_local_list_version(self) -> Any:
+        """OCPP 1.6 §5.10."""
+        return call_result.GetLocalListVersion(list_version=self._answers.local_list_version())
+
+    @on(Action.send_local_list)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_send_local_list(
+        self,
+        list_version: int,
+        update_type: str,
+        local_authorization_list: Sequence[Mapping[str, Any]] = (),
+    ) -> Any:
+        """OCPP 1.6 §5.15."""
+        sent = [snake_to_camel_case(entry) for entry in local_authorization_list]
+        status = self._answers.send_local_list(list_version, update_type, sent)
+        return call_result.SendLocalList(status=status)
+
     @on(Action.trigger_message)  # type: ignore[untyped-decorator, unused-ignore]
     def on_trigger_message(self, requested_message: str, connector_id: int | None = None) -> Any:
         """OCPP 1.6 §5.17."""

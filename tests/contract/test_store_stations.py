@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from csms.ports import ChargerRecord, Concurrency, IdToken, Store, TokenStatus
+from csms.ports import ChargerRecord, IdToken, Store, TokenStatus
+from csms.station.tokens import Concurrency
 from tests.contract.conftest import Reopen
 from tests.contract.examples import frame
 
@@ -191,6 +192,17 @@ async def test_a_removed_token_is_gone(store: Store) -> None:
     assert await store.remove_token("tag")
     assert not await store.remove_token("TAG")
     assert await store.load_token("TAG") is None
+
+
+async def test_local_lists_are_kept_by_charger_and_replaced(store: Store) -> None:
+    told: dict[str, Any] = {"copy": {"version": 3, "entries": {"a": ["A", "x"]}}, "at": None}
+    assert await store.load_local_list("CP1") is None
+    await store.save_local_list("CP1", {})
+    await store.save_local_list("cp1", {})
+    await store.save_local_list("CP1", told)
+
+    assert await store.load_local_list("CP1") == told
+    assert await store.load_local_list("cp1") == {}
 
 
 async def test_capabilities_are_kept_whole_and_replaced(store: Store) -> None:

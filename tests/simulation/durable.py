@@ -180,6 +180,9 @@ class DurableStore:
         await self._durably(lambda: _now(self.memory.remove_token(id_token)))
         return True
 
+    async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        await self._durably(lambda: _now(self.memory.save_local_list(charger_id, document)))
+
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
         await self._durably(lambda: _now(self.memory.save_capability(charger_id, document)))
 
@@ -258,6 +261,9 @@ class DurableStore:
 
     async def load_tokens(self, *, limit: int = 1000, after: str = "") -> list[IdToken]:
         return await self.memory.load_tokens(limit=limit, after=after)
+
+    async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
+        return await self.memory.load_local_list(charger_id)
 
     async def load_group(self, parent_id_token: str) -> list[IdToken]:
         return await self.memory.load_group(parent_id_token)

@@ -1,4 +1,4 @@
-"""Groups of id tokens, and how many sessions they may run at the same time."""
+"""Groups of id tokens, how many sessions they may run at a time, and who was sent them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def upgrade() -> None:
         table.add_column(sa.Column("filled", sa.Boolean(), nullable=False, server_default="0"))
     op.create_index("ix_id_tokens_parent", "id_tokens", ["parent_folded"])
     _fold_parents()
+    op.create_table(
+        "local_lists",
+        sa.Column("charger_id", sa.String(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("charger_id", name="pk_local_lists"),
+    )
 
 
 def _fold_parents() -> None:
@@ -40,7 +46,8 @@ def _fold_parents() -> None:
 
 
 def downgrade() -> None:
-    """Drop the columns."""
+    """Drop tables and columns."""
+    op.drop_table("local_lists")
     op.drop_index("ix_id_tokens_parent", table_name="id_tokens")
     with op.batch_alter_table("id_tokens") as table:
         for column in ("filled", "concurrency", "parent_folded"):

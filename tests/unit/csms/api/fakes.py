@@ -14,6 +14,7 @@ from csms.control.admission import Knock
 from csms.control.authorization import TokenPolicy
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
+from csms.control.local_lists import ListState, ListStatus
 from csms.control.status import (
     ChargerView,
     ConnectorView,
@@ -214,12 +215,39 @@ class FakeCommissioning:
         return self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
 
 
+LIST_STATUS = ListStatus(
+    "CP001", ListState.REFUSED, 7, 3, 1, enabled=True, detail="Failed", at=STARTED_AT
+)
+
+
+@dataclass
+class FakeLocalLists:
+    """Answers `snapshot`; raises `error`."""
+
+    snapshot: ListStatus = LIST_STATUS
+    error: Exception | None = None
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def status(self, charger_id: str) -> ListStatus:
+        return self._ask("status", charger_id)
+
+    async def sync(self, charger_id: str) -> ListStatus:
+        return self._ask("sync", charger_id)
+
+    def _ask(self, what: str, charger_id: str) -> ListStatus:
+        self.asked.append((what, charger_id))
+        if self.error is not None:
+            raise self.error
+        return self.snapshot
+
+
 @dataclass
 class FakeAccess:
-    """Who may charge: the real thing on a store in memory."""
+    """Who may charge: tokens are the real thing on a store in memory."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
     clock: FakeClock = field(default_factory=FakeClock)
+    local_lists: FakeLocalLists = field(default_factory=FakeLocalLists)
 
     @property
     def tokens(self) -> Tokens:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from csms.api.access_schemas import TokenRequest, epoch, token_json
-from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.api.access_schemas import TokenRequest, epoch, local_list_json, token_json
+from csms.control.local_lists import ListState, ListStatus
+from csms.ports import IdToken, TokenStatus
+from csms.station.tokens import Concurrency
 
 
 def test_a_token_comes_back_as_it_was_given() -> None:
@@ -26,3 +28,17 @@ def test_a_time_is_read_in_its_zone() -> None:
 
 def test_what_no_reader_takes_is_replaced() -> None:
     assert token_json(IdToken("a\x00b")).id_token == "a\ufffdb"  # noqa: S105
+
+
+def test_a_list_is_shown_as_it_was_left() -> None:
+    shown = local_list_json(ListStatus("CP1", ListState.REFUSED, 3, 2, 1, detail="No\x00"))
+    assert shown.model_dump(mode="json", by_alias=True) == {
+        "chargerId": "CP1",
+        "state": "refused",
+        "version": 3,
+        "entries": 2,
+        "leftOut": 1,
+        "enabled": None,
+        "detail": "No\ufffd",
+        "at": None,
+    }

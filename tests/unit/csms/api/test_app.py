@@ -50,6 +50,8 @@ ROUTES = [
     ("GET", "/tokens/{id_tag}"),
     ("PUT", "/tokens/{id_tag}"),
     ("DELETE", "/tokens/{id_tag}"),
+    ("GET", "/chargers/{charger_id}/local-list"),
+    ("POST", "/chargers/{charger_id}/local-list"),
     ("GET", "/metrics"),
 ]
 
@@ -101,7 +103,7 @@ async def test_every_field_of_an_answer_is_described(api: Api) -> None:
     answered = (
         "StatusJson ChargerJson ConnectorJson SessionJson LimitJson EndedSessionJson EventJson "
         "StationSummary KnockJson FrameJson FieldProblem Problem "
-        "TrialJson CapabilityJson TokenJson"
+        "TrialJson CapabilityJson TokenJson LocalListJson"
     )
     silent = [
         f"{name}.{field}"

@@ -6,11 +6,24 @@ import inspect
 
 import pytest
 
-from csms.api.operations import CommissioningOperations, GridLimitOperations, Operations
+from csms.api.operations import (
+    CommissioningOperations,
+    GridLimitOperations,
+    LocalListOperations,
+    Operations,
+    TokenOperations,
+)
 from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
+from csms.control.local_lists import LocalLists
 from csms.control.supervisor import Supervisor
-from tests.unit.csms.api.fakes import FakeCommissioning, FakeGridLimits, FakeOperations
+from csms.control.tokens import Tokens
+from tests.unit.csms.api.fakes import (
+    FakeCommissioning,
+    FakeGridLimits,
+    FakeLocalLists,
+    FakeOperations,
+)
 
 
 def the_type_checker_holds_both_to_it(
@@ -24,11 +37,13 @@ def the_type_checker_holds_both_to_it(
     [
         (Operations, 19, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
+        (TokenOperations, 5, (Tokens,)),
+        (LocalListOperations, 2, (LocalLists, FakeLocalLists)),
         (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
     ],
 )
 def test_the_real_one_and_the_fake_take_the_same_arguments(
-    port: type, size: int, implementations: tuple[type, type]
+    port: type, size: int, implementations: tuple[type, ...]
 ) -> None:
     asked = {name for name in vars(port) if not name.startswith("_")}
     assert len(asked) == size

@@ -4,7 +4,8 @@ import pytest
 
 from csms.api.problems import BadFieldsError
 from csms.api.token_csv import read_tokens
-from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.ports import IdToken, TokenStatus
+from csms.station.tokens import Concurrency
 
 WHOLE = """idToken,status,expiresAt,parentIdToken,concurrency
 ANNA,Blocked,2026-01-31T17:00:00Z,FAMILY,one_per_group

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from csms.control.access import Access
 from csms.control.recorder import RecorderSettings, StationRecorder
 from csms.control.remote import RemoteRequests
+from csms.control.station_loop import StationLoop
 from csms.ports import IdToken, Recorder, StopReport, StoredSession
 from csms.station.model import ConnectorKey
 from csms.station.state import Session
@@ -66,6 +67,10 @@ async def desk(
 ) -> AsyncIterator[Desk]:
     async with rig(station(charger("A", connectors=connectors)), "A") as site:
         remote = RemoteRequests(site.link, 60.0)
+
+        def loop_of(charger_id: str) -> StationLoop | None:
+            return site.loop if charger_id == "A" else None
+
         used = RecorderSettings() if settings is None else settings
         access = Access(
             store=site.store,
@@ -74,13 +79,14 @@ async def desk(
             events=site.events,
             asked_for=remote.asked_for,
             policy=used,
+            loop_of=loop_of,
         )
         recorder = StationRecorder(
             site.store,
             site.clock,
             site.events,
             remote,
-            lambda charger_id: site.loop if charger_id == "A" else None,
+            loop_of,
             used,
             access,
         )

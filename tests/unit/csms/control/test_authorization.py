@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from csms.control.authorization import Start, TokenPolicy, group_of, is_busy, judge, same_token
-from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.ports import IdToken, TokenStatus
+from csms.station.tokens import Concurrency
 
 NOW = 1_000.0
 OPEN = TokenPolicy()

@@ -6,8 +6,9 @@ import pytest
 
 from csms.control.recorder import RecorderSettings
 from csms.errors import TokenExistsError, UnknownTokenError
-from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.ports import IdToken, TokenStatus
 from csms.station.model import ConnectorKey
+from csms.station.tokens import Concurrency
 from tests.unit.csms.control.desk import A1, Desk, desk
 from tests.unit.csms.control.fakes import START, start_report
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from csms.ports import Concurrency, IdToken, TokenStatus
+from csms.ports import IdToken, TokenStatus
+from csms.station.tokens import Concurrency
 from csms.storage import id_tokens
 from tests.unit.csms.storage.databases import connected
 

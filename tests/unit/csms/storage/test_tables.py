@@ -16,6 +16,7 @@ def test_the_tables() -> None:
         "grid_limits",
         "id_tokens",
         "limits",
+        "local_lists",
         "meter_samples",
         "model_capabilities",
         "sessions",

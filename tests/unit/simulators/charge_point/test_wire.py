@@ -297,7 +297,18 @@ async def test_configuration_is_told_and_changed() -> None:
             "unknownKey": ["X"],
         }
         everything = await link.call("GetConfiguration", {})
-        assert len(everything["configurationKey"]) == 23
+        assert len(everything["configurationKey"]) == 26
+
+
+async def test_a_local_list_is_taken_and_its_version_told() -> None:
+    async with linked() as link:
+        assert await link.call("GetLocalListVersion", {}) == {"listVersion": 0}
+        entry = {"idTag": "TAG", "idTagInfo": {"status": "Accepted", "parentIdTag": "P"}}
+        update = {"listVersion": 3, "updateType": "Full", "localAuthorizationList": [entry]}
+        assert await link.call("SendLocalList", update) == {"status": "Accepted"}
+        again = {"listVersion": 3, "updateType": "Differential"}
+        assert await link.call("SendLocalList", again) == {"status": "VersionMismatch"}
+        assert await link.call("GetLocalListVersion", {}) == {"listVersion": 3}
 
 
 async def test_the_rest_is_answered() -> None:
