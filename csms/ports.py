@@ -496,6 +496,18 @@ class TokenStore(Protocol):
         """Insert or replace what is in a charger's local list. Durable when it returns."""
         ...
 
+    async def save_reservation(self, reservation: Reservation) -> None:
+        """Insert or replace by its number. Durable when it returns."""
+        ...
+
+    async def load_reservations(self) -> list[Reservation]:
+        """Every reservation in order of number, in the state it was left in."""
+        ...
+
+    async def forget_reservations(self, before: float) -> None:
+        """Delete those that expire before this time."""
+        ...
+
     async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
         """What is in a charger's local list, None when it was never sent one."""
         ...

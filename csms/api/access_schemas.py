@@ -1,4 +1,4 @@
-"""The JSON of who may charge: id tokens, and the lists of them that chargers hold."""
+"""The JSON of who may charge: id tokens, the lists of them chargers hold, reservations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from csms.api.schemas import Instant, Time
 from csms.control.local_lists import ListState, ListStatus
 from csms.ports import IdToken, TokenStatus
 from csms.station.document import JSON_FORM
-from csms.station.tokens import Concurrency
+from csms.station.tokens import Concurrency, Reservation, ReservationState
 
 # OCPP-J 1.6 and §7.28: CiString20 is printable ASCII.
 TagText = Annotated[str, Field(strict=True, min_length=1, max_length=20, pattern=r"^[ -~]*[!-~]$")]
@@ -83,6 +83,52 @@ class ImportedJson(_Answer):
     """How many id tokens were imported."""
 
     imported: int
+
+
+class ReservationRequest(_Asked):
+    """A connector to be kept for an id token, 0 for any one of the charger.
+
+    `parentIdToken` lets the whole group use it; without one it is the token's own group.
+    """
+
+    connector: Annotated[int, Field(strict=True, ge=0, le=64)] = 0
+    id_token: TagText
+    expires_at: Instant
+    parent_id_token: TagText | None = None
+
+
+class ReservationJson(_Answer):
+    """A reservation as it is now."""
+
+    reservation_id: int = Field(description="its number in OCPP")
+    charger_id: str = Field(description="the charger it is at")
+    connector: int = Field(description="number of the connector; 0: any one")
+    id_token: str = Field(description="who may use it")
+    parent_id_token: str | None = Field(description="the group that may use it; null: none")
+    expires_at: Time = Field(description="when it ends by itself")
+    state: ReservationState = Field(description="how far it has come")
+    session_id: str | None = Field(description="the session that used it up; null: none")
+
+
+class ReservationsJson(_Answer):
+    """Reservations, oldest first. They are shown for a week after they have expired."""
+
+    reservations: list[ReservationJson]
+
+
+def reservation_json(reservation: Reservation) -> ReservationJson:
+    """A reservation as the API shows it."""
+    parent = reservation.parent_id_token
+    return ReservationJson(
+        reservation_id=reservation.reservation_id,
+        charger_id=reservation.connector.charger_id,
+        connector=reservation.connector.connector_id,
+        id_token=clean(reservation.id_token),
+        parent_id_token=None if parent is None else clean(parent),
+        expires_at=iso(reservation.expires_at),
+        state=reservation.state,
+        session_id=reservation.session_id,
+    )
 
 
 class LocalListJson(_Answer):

@@ -18,6 +18,7 @@ from csms.api import (
     metrics,
     problems,
     render,
+    reservations,
     sessions,
     stations,
     tokens,
@@ -83,6 +84,7 @@ def create_api(operations: Operations, frames: FrameLog) -> FastAPI:
     app.include_router(commissioning.router(operations))
     app.include_router(tokens.router(operations))
     app.include_router(local_lists.router(operations))
+    app.include_router(reservations.router(operations))
 
     @app.get("/metrics", tags=["process"], response_class=Response)
     async def read_metrics() -> Response:

@@ -14,6 +14,7 @@ from csms.control.trials import Report
 from csms.ports import IdToken, Losses, StoredSession
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
+from csms.station.tokens import Reservation
 
 
 class GridLimitOperations(Protocol):
@@ -98,6 +99,28 @@ class LocalListOperations(Protocol):
         ...
 
 
+class ReservationOperations(Protocol):
+    """Reservations of chargers. Failures are `csms.errors.StationError`s."""
+
+    def of(self, charger_id: str) -> list[Reservation]:
+        """Those of a charger as they are now, oldest first. Raises UnknownChargerError."""
+        ...
+
+    async def reserve(
+        self,
+        connector: ConnectorKey,
+        id_token: str,
+        expires_at: float,
+        parent_id_token: str | None = None,
+    ) -> Reservation:
+        """Keep a connector, number 0 for any one, for a token."""
+        ...
+
+    async def cancel(self, charger_id: str, reservation_id: int) -> Reservation:
+        """End a reservation. Raises UnknownReservationError."""
+        ...
+
+
 class AccessOperations(Protocol):
     """Who may charge."""
 
@@ -109,6 +132,11 @@ class AccessOperations(Protocol):
     @property
     def local_lists(self) -> LocalListOperations:
         """The lists of them that chargers hold."""
+        ...
+
+    @property
+    def reservations(self) -> ReservationOperations:
+        """Connectors kept for a token."""
         ...
 
 

@@ -33,6 +33,8 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.ConnectorOccupiedError: (HTTPStatus.CONFLICT, "connector-occupied"),
     errors.IdTokenRefusedError: (HTTPStatus.CONFLICT, "id-token-refused"),
     errors.UnknownTokenError: (HTTPStatus.NOT_FOUND, "unknown-token"),
+    errors.UnknownReservationError: (HTTPStatus.NOT_FOUND, "unknown-reservation"),
+    errors.ReservationRefusedError: (HTTPStatus.CONFLICT, "reservation-refused"),
     errors.TokenExistsError: (HTTPStatus.CONFLICT, "token-exists"),
     errors.ChargerOfflineError: (HTTPStatus.CONFLICT, "charger-offline"),
     errors.GridFailSafeError: (HTTPStatus.CONFLICT, "grid-failsafe"),

@@ -356,7 +356,7 @@ class Supervisor:
         return self._commissioning
 
     def access(self) -> Access:
-        """Who may charge: id tokens."""
+        """Who may charge: id tokens, the lists of chargers, reservations."""
         return self._access
 
     def knocked(self) -> list[Knock]:

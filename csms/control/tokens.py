@@ -78,14 +78,19 @@ class Tokens:
         return self._judge(charger_id, id_token, kept, None)
 
     @asynccontextmanager
-    async def starting(self, report: StartReport, *, reserved: bool) -> AsyncIterator[IdToken]:
+    async def starting(
+        self, report: StartReport, is_reserved: Callable[[str | None], bool]
+    ) -> AsyncIterator[IdToken]:
         """The token with the verdict on this start, which is to be kept within the block.
+
+        `is_reserved` tells of a group, None for none, whether the connector is kept for others.
 
         Of tokens that may not run any number of sessions one start is judged and kept at a time, so
         that no two of them can miss each other.
         """
         kept = await self._store.load_token(self._policy.known_as(report.id_token))
         charger_id = report.connector.charger_id
+        reserved = is_reserved(None if kept is None else kept.parent_id_token)
         if kept is None or kept.concurrency is Concurrency.ANY:
             yield self._judge(charger_id, report.id_token, kept, Start(reserved))
             return

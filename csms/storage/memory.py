@@ -15,6 +15,7 @@ from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import StorageError
 from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, StoredSession
 from csms.station.facts import MeterSample
+from csms.station.tokens import Reservation
 
 _StartKey = tuple[str, int, str, str, int]
 
@@ -40,6 +41,7 @@ class MemoryStore:
         self._tokens: dict[str, IdToken] = {}
         self._filled: set[str] = set()
         self._local_lists: dict[str, str] = {}
+        self._reservations: dict[int, Reservation] = {}
         self._capabilities: dict[str, str] = {}
         self._model_capabilities: dict[ModelKey, str] = {}
         self._frames: deque[Frame] = deque(maxlen=frames_kept)
@@ -262,6 +264,19 @@ class MemoryStore:
         """See `ports.TokenStore`."""
         kept = self._local_lists.get(charger_id)
         return None if kept is None else dict(json.loads(kept))
+
+    async def save_reservation(self, reservation: Reservation) -> None:
+        """See `ports.TokenStore`."""
+        self._reservations[reservation.reservation_id] = reservation
+
+    async def load_reservations(self) -> list[Reservation]:
+        """See `ports.TokenStore`."""
+        return [self._reservations[number] for number in sorted(self._reservations)]
+
+    async def forget_reservations(self, before: float) -> None:
+        """See `ports.TokenStore`."""
+        kept = self._reservations.items()
+        self._reservations = {number: r for number, r in kept if r.expires_at >= before}
 
     # ------------------------------------------------------------------ frames
 

@@ -14,6 +14,7 @@ from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
 from csms.ports import ChargerRecord, Clock, Frame, IdToken, Losses, ModelKey, StoredSession
 from csms.station.facts import MeterSample
+from csms.station.tokens import Reservation
 from csms.storage import (
     dialect,
     frames,
@@ -21,6 +22,7 @@ from csms.storage import (
     ledger,
     lock,
     migration,
+    reservations,
     samples,
     sessions,
     stations,
@@ -378,6 +380,18 @@ class SqlStore:
     async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
         """See `ports.TokenStore`."""
         return await self._read(lambda c: id_tokens.load_local_list(c, charger_id))
+
+    async def save_reservation(self, reservation: Reservation) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda connection: reservations.save(connection, reservation))
+
+    async def load_reservations(self) -> list[Reservation]:
+        """See `ports.TokenStore`."""
+        return await self._read(reservations.load)
+
+    async def forget_reservations(self, before: float) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda connection: reservations.forget(connection, before))
 
     # ------------------------------------------------------------------ frames
 

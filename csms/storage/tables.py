@@ -107,6 +107,20 @@ local_lists = Table(
     PrimaryKeyConstraint("charger_id", name="pk_local_lists"),
 )
 
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("reservation_id", BigInteger, nullable=False, autoincrement=False),
+    Column("charger_id", WireText, nullable=False),
+    Column("connector_id", BigInteger, nullable=False),
+    Column("id_token", WireText, nullable=False),
+    Column("parent_id_token", WireText),
+    Column("expires_at", Double, nullable=False),
+    Column("state", String, nullable=False),
+    Column("session_id", String),
+    PrimaryKeyConstraint("reservation_id", name="pk_reservations"),
+)
+
 capabilities = Table(
     "capabilities",
     metadata,

@@ -72,7 +72,9 @@ class Configuration:
         tokens = LocalList()
         readonly = {
             "NumberOfConnectors": str(len(hardware.connectors)),
-            "SupportedFeatureProfiles": "Core,LocalAuthListManagement,SmartCharging,RemoteTrigger",
+            "SupportedFeatureProfiles": (
+                "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
+            ),
             "ChargeProfileMaxStackLevel": str(limits.max_stack_level),
             "ChargingScheduleAllowedChargingRateUnit": _rate_units(hardware),
             "ChargingScheduleMaxPeriods": str(limits.max_periods),

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from csms.ports import ChargerRecord, IdToken, Store, TokenStatus
-from csms.station.tokens import Concurrency
+from csms.station.model import ConnectorKey
+from csms.station.tokens import Concurrency, Reservation, ReservationState
 from tests.contract.conftest import Reopen
 from tests.contract.examples import frame
 
@@ -203,6 +204,21 @@ async def test_local_lists_are_kept_by_charger_and_replaced(store: Store) -> Non
 
     assert await store.load_local_list("CP1") == told
     assert await store.load_local_list("cp1") == {}
+
+
+async def test_reservations_are_kept_replaced_and_forgotten(store: Store) -> None:
+    made = Reservation(2, ConnectorKey("CP1", 0), "ANNA", 100.5, "FAMILY")
+    used = Reservation(2, made.connector, "ANNA", 100.5, None, ReservationState.USED, "s1")
+    other = Reservation(1, ConnectorKey("CP1", 2), "BOB", 90.0)
+    assert await store.load_reservations() == []
+    for each in (made, other):
+        await store.save_reservation(each)
+    assert await store.load_reservations() == [other, made]
+
+    await store.save_reservation(used)
+    await store.forget_reservations(100.5)
+
+    assert await store.load_reservations() == [used]
 
 
 async def test_capabilities_are_kept_whole_and_replaced(store: Store) -> None:

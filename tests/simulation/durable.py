@@ -17,6 +17,7 @@ from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
 from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, StoredSession
 from csms.station.facts import MeterSample
+from csms.station.tokens import Reservation
 from csms.storage.memory import MemoryStore
 from tests.simulation.settings import SiteFaults
 
@@ -183,6 +184,12 @@ class DurableStore:
     async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
         await self._durably(lambda: _now(self.memory.save_local_list(charger_id, document)))
 
+    async def save_reservation(self, reservation: Reservation) -> None:
+        await self._durably(lambda: _now(self.memory.save_reservation(reservation)))
+
+    async def forget_reservations(self, before: float) -> None:
+        await self._durably(lambda: _now(self.memory.forget_reservations(before)))
+
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
         await self._durably(lambda: _now(self.memory.save_capability(charger_id, document)))
 
@@ -264,6 +271,9 @@ class DurableStore:
 
     async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
         return await self.memory.load_local_list(charger_id)
+
+    async def load_reservations(self) -> list[Reservation]:
+        return await self.memory.load_reservations()
 
     async def load_group(self, parent_id_token: str) -> list[IdToken]:
         return await self.memory.load_group(parent_id_token)

@@ -27,6 +27,18 @@ def upgrade() -> None:
         sa.Column("document", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("charger_id", name="pk_local_lists"),
     )
+    op.create_table(
+        "reservations",
+        sa.Column("reservation_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("charger_id", sa.String(), nullable=False),
+        sa.Column("connector_id", sa.BigInteger(), nullable=False),
+        sa.Column("id_token", sa.String(), nullable=False),
+        sa.Column("parent_id_token", sa.String()),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("session_id", sa.String()),
+        sa.PrimaryKeyConstraint("reservation_id", name="pk_reservations"),
+    )
 
 
 def _fold_parents() -> None:
@@ -47,6 +59,7 @@ def _fold_parents() -> None:
 
 def downgrade() -> None:
     """Drop tables and columns."""
+    op.drop_table("reservations")
     op.drop_table("local_lists")
     op.drop_index("ix_id_tokens_parent", table_name="id_tokens")
     with op.batch_alter_table("id_tokens") as table:

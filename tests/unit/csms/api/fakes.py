@@ -36,6 +36,7 @@ from csms.station.grid import GivenLimit, GridLimit, GridLimitSource, GridStep
 from csms.station.lifecycle import Occupancy
 from csms.station.model import ConnectorKey, CurrentType, LimitSource, RateUnit, Station
 from csms.station.state import ConnectorStatus
+from csms.station.tokens import Reservation
 from csms.storage.memory import MemoryStore
 from tests.unit.csms.control.fakes import FakeClock
 
@@ -241,6 +242,39 @@ class FakeLocalLists:
         return self.snapshot
 
 
+RESERVATION = Reservation(7, ConnectorKey("CP001", 0), "ANNA", STARTED_AT, "FAMILY")
+
+
+@dataclass
+class FakeReservations:
+    """Answers `made`; raises `error`."""
+
+    made: Reservation = RESERVATION
+    error: Exception | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def of(self, charger_id: str) -> list[Reservation]:
+        return [self._ask("of", charger_id)]
+
+    async def reserve(
+        self,
+        connector: ConnectorKey,
+        id_token: str,
+        expires_at: float,
+        parent_id_token: str | None = None,
+    ) -> Reservation:
+        return self._ask("reserve", connector, id_token, expires_at, parent_id_token)
+
+    async def cancel(self, charger_id: str, reservation_id: int) -> Reservation:
+        return self._ask("cancel", charger_id, reservation_id)
+
+    def _ask(self, *what: Any) -> Reservation:
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+        return self.made
+
+
 @dataclass
 class FakeAccess:
     """Who may charge: tokens are the real thing on a store in memory."""
@@ -248,6 +282,7 @@ class FakeAccess:
     store: MemoryStore = field(default_factory=MemoryStore)
     clock: FakeClock = field(default_factory=FakeClock)
     local_lists: FakeLocalLists = field(default_factory=FakeLocalLists)
+    reservations: FakeReservations = field(default_factory=FakeReservations)
 
     @property
     def tokens(self) -> Tokens:

@@ -52,6 +52,9 @@ ROUTES = [
     ("DELETE", "/tokens/{id_tag}"),
     ("GET", "/chargers/{charger_id}/local-list"),
     ("POST", "/chargers/{charger_id}/local-list"),
+    ("GET", "/chargers/{charger_id}/reservations"),
+    ("POST", "/chargers/{charger_id}/reservations"),
+    ("DELETE", "/chargers/{charger_id}/reservations/{reservation_id}"),
     ("GET", "/metrics"),
 ]
 
@@ -103,7 +106,7 @@ async def test_every_field_of_an_answer_is_described(api: Api) -> None:
     answered = (
         "StatusJson ChargerJson ConnectorJson SessionJson LimitJson EndedSessionJson EventJson "
         "StationSummary KnockJson FrameJson FieldProblem Problem "
-        "TrialJson CapabilityJson TokenJson LocalListJson"
+        "TrialJson CapabilityJson TokenJson LocalListJson ReservationJson"
     )
     silent = [
         f"{name}.{field}"

@@ -11,11 +11,13 @@ from csms.api.operations import (
     GridLimitOperations,
     LocalListOperations,
     Operations,
+    ReservationOperations,
     TokenOperations,
 )
 from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
 from csms.control.local_lists import LocalLists
+from csms.control.reservations import Reservations
 from csms.control.supervisor import Supervisor
 from csms.control.tokens import Tokens
 from tests.unit.csms.api.fakes import (
@@ -23,6 +25,7 @@ from tests.unit.csms.api.fakes import (
     FakeGridLimits,
     FakeLocalLists,
     FakeOperations,
+    FakeReservations,
 )
 
 
@@ -38,6 +41,7 @@ def the_type_checker_holds_both_to_it(
         (Operations, 19, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
         (TokenOperations, 5, (Tokens,)),
+        (ReservationOperations, 3, (Reservations, FakeReservations)),
         (LocalListOperations, 2, (LocalLists, FakeLocalLists)),
         (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
     ],

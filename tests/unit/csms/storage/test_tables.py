@@ -19,6 +19,7 @@ def test_the_tables() -> None:
         "local_lists",
         "meter_samples",
         "model_capabilities",
+        "reservations",
         "sessions",
         "stations",
     ]

@@ -27,7 +27,10 @@ def value(key: str) -> str:
         ("ConnectionTimeOut", "60"),
         ("ChargeProfileMaxStackLevel", "8"),
         ("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
-        ("SupportedFeatureProfiles", "Core,LocalAuthListManagement,SmartCharging,RemoteTrigger"),
+        (
+            "SupportedFeatureProfiles",
+            "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
+        ),
         ("AuthorizeRemoteTxRequests", "false"),
     ],
 )
