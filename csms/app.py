@@ -150,6 +150,7 @@ def supervisor_settings(config: Config) -> SupervisorSettings:
             heartbeat_interval_s=config.heartbeat_interval_s,
             accept_unknown_tokens=config.unknown_id_tokens == "accept",
             id_tokens=frozenset(config.id_tokens),
+            free_vend_token=config.free_vend_id_token,
         ),
     )
 

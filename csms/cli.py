@@ -1,4 +1,4 @@
-"""The command line: serve, demo, check-config, commission, migrate."""
+"""The command line: serve, demo, check-config, commission, tokens, migrate."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from csms.preflight import preflight, resolved
 from csms.station.document import dump_station
 from csms.station.model import Station
 from csms.storage import migrate as migrate_database
+from csms.token_import import ImportFailedError, import_tokens
 
 EXIT_FAILED = 1
 API_TIMEOUT_S = 30.0
@@ -162,6 +163,40 @@ def commission(
 async def _commission(charger: str, connector: int, lease_s: float, url: str) -> dict[str, Any]:
     async with httpx.AsyncClient(base_url=url, timeout=API_TIMEOUT_S, trust_env=False) as api:
         return await follow(api, charger, connector, lease_s, tell=typer.echo)
+
+
+tokens = typer.Typer(help="Id tokens of a running csms.", no_args_is_help=True)
+app.add_typer(tokens, name="tokens")
+
+
+@tokens.callback()
+def describe_tokens() -> None:
+    """Id tokens of a running csms."""
+
+
+@tokens.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV; its first line names the columns.")],
+    api: Annotated[str, typer.Option(help="Where csms runs.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Import id tokens, replacing those of the same names: all of them or none.
+
+    Exit code 1 when a line is wrong, or the tokens could not be imported.
+    """
+    try:
+        imported = asyncio.run(_import(file.read_bytes(), api))
+    except OSError as error:
+        typer.echo(f"{file} cannot be read: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    except ImportFailedError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    typer.echo(f"{imported} id tokens imported")
+
+
+async def _import(content: bytes, url: str) -> int:
+    async with httpx.AsyncClient(base_url=url, timeout=API_TIMEOUT_S, trust_env=False) as api:
+        return await import_tokens(api, content)
 
 
 @app.command()

@@ -67,7 +67,16 @@ class Config(BaseModel):
         "accept", description="what happens to a driver's token that is not in the list"
     )
     id_tokens: list[Annotated[str, Field(min_length=1, max_length=20)]] = Field(
-        [], max_length=10_000, description="tokens that may charge (comma-separated in a variable)"
+        [],
+        max_length=10_000,
+        description="tokens put into the list of those that may charge at the start, unless it "
+        "has them, and taken out when they are listed no more (comma-separated in a variable)",
+    )
+    free_vend_id_token: str | None = Field(
+        None,
+        min_length=1,
+        max_length=20,
+        description="token that may always charge, also for chargers that send an empty one",
     )
     call_timeout_s: float = Field(
         30.0, ge=1, le=300, description="how long a charger may take to answer a request"

@@ -9,6 +9,10 @@ CsmsError
 │   ├── UnknownSessionError     no such session, running or ended
 │   ├── ConnectorOccupiedError  the connector already has a session
 │   ├── IdTokenRefusedError     the id token may not charge
+│   ├── UnknownTokenError       no such id token in the store
+│   ├── TokenExistsError        there is an id token of this name already
+│   ├── UnknownReservationError the charger has no such reservation
+│   ├── ReservationRefusedError a reservation cannot be made; says why
 │   ├── ChargerOfflineError     the charger is not connected
 │   ├── ChargerRefusedError     the charger answered no
 │   ├── ChargerSilentError      the charger did not answer or did not act in time
@@ -69,6 +73,22 @@ class ConnectorOccupiedError(StationError):
 
 class IdTokenRefusedError(StationError):
     """The id token is unknown, blocked or expired: a session with it would get no power."""
+
+
+class UnknownTokenError(StationError):
+    """No id token has this name."""
+
+
+class TokenExistsError(StationError):
+    """There is an id token of this name already."""
+
+
+class UnknownReservationError(StationError):
+    """The charger has no reservation of this number."""
+
+
+class ReservationRefusedError(StationError):
+    """A reservation cannot be made as it was asked for."""
 
 
 class ChargerOfflineError(StationError):

@@ -10,7 +10,19 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from csms.api import chargers, commissioning, grid, metrics, problems, render, sessions, stations
+from csms.api import (
+    chargers,
+    commissioning,
+    grid,
+    local_lists,
+    metrics,
+    problems,
+    render,
+    reservations,
+    sessions,
+    stations,
+    tokens,
+)
 from csms.api.operations import Operations
 from csms.api.schemas import Health, Problem
 from csms.ports import Archive
@@ -70,6 +82,9 @@ def create_api(operations: Operations, archive: Archive) -> FastAPI:
     app.include_router(sessions.router(operations))
     app.include_router(chargers.router(operations, archive))
     app.include_router(commissioning.router(operations))
+    app.include_router(tokens.router(operations))
+    app.include_router(local_lists.router(operations))
+    app.include_router(reservations.router(operations))
 
     @app.get("/metrics", tags=["process"], response_class=Response)
     async def read_metrics() -> Response:

@@ -8,11 +8,13 @@ from typing import Protocol
 from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
+from csms.control.local_lists import ListStatus
 from csms.control.status import SessionStatus, StationStatus
 from csms.control.trials import Report
-from csms.ports import Losses, StoredSession
+from csms.ports import IdToken, Losses, StoredSession
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
+from csms.station.tokens import Reservation
 
 
 class GridLimitOperations(Protocol):
@@ -58,6 +60,83 @@ class CommissioningOperations(Protocol):
 
     def report(self, charger_id: str) -> Report:
         """The test running, or the last one. Raises NeverCommissionedError."""
+        ...
+
+
+class TokenOperations(Protocol):
+    """Id tokens. Failures are `csms.errors.StationError`s, and StorageError."""
+
+    async def page(self, limit: int, after: str = "") -> list[IdToken]:
+        """Tokens in the order of their names, those that come after this name."""
+        ...
+
+    async def find(self, id_token: str) -> IdToken:
+        """The token as kept. Raises UnknownTokenError."""
+        ...
+
+    async def add(self, token: IdToken) -> None:
+        """Keep a new token. Raises TokenExistsError."""
+        ...
+
+    async def put(self, tokens: Sequence[IdToken]) -> None:
+        """Keep tokens, replacing those of the same names: all or none."""
+        ...
+
+    async def remove(self, id_token: str) -> None:
+        """Delete a token. Raises UnknownTokenError."""
+        ...
+
+
+class LocalListOperations(Protocol):
+    """Local authorization lists of chargers. Failures are `csms.errors.StationError`s."""
+
+    async def status(self, charger_id: str) -> ListStatus:
+        """How the list was left. Raises UnknownChargerError."""
+        ...
+
+    async def sync(self, charger_id: str) -> ListStatus:
+        """Bring the list up to date. Raises UnknownChargerError, ChargerOfflineError."""
+        ...
+
+
+class ReservationOperations(Protocol):
+    """Reservations of chargers. Failures are `csms.errors.StationError`s."""
+
+    def of(self, charger_id: str) -> list[Reservation]:
+        """Those of a charger as they are now, oldest first. Raises UnknownChargerError."""
+        ...
+
+    async def reserve(
+        self,
+        connector: ConnectorKey,
+        id_token: str,
+        expires_at: float,
+        parent_id_token: str | None = None,
+    ) -> Reservation:
+        """Keep a connector, number 0 for any one, for a token."""
+        ...
+
+    async def cancel(self, charger_id: str, reservation_id: int) -> Reservation:
+        """End a reservation. Raises UnknownReservationError."""
+        ...
+
+
+class AccessOperations(Protocol):
+    """Who may charge."""
+
+    @property
+    def tokens(self) -> TokenOperations:
+        """The id tokens."""
+        ...
+
+    @property
+    def local_lists(self) -> LocalListOperations:
+        """The lists of them that chargers hold."""
+        ...
+
+    @property
+    def reservations(self) -> ReservationOperations:
+        """Connectors kept for a token."""
         ...
 
 
@@ -139,6 +218,10 @@ class Operations(Protocol):
 
     def commissioning(self) -> CommissioningOperations:
         """The commissioning tests."""
+        ...
+
+    def access(self) -> AccessOperations:
+        """Who may charge."""
         ...
 
     def knocked(self) -> Sequence[Knock]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -32,6 +32,10 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.UnknownSessionError: (HTTPStatus.NOT_FOUND, "unknown-session"),
     errors.ConnectorOccupiedError: (HTTPStatus.CONFLICT, "connector-occupied"),
     errors.IdTokenRefusedError: (HTTPStatus.CONFLICT, "id-token-refused"),
+    errors.UnknownTokenError: (HTTPStatus.NOT_FOUND, "unknown-token"),
+    errors.UnknownReservationError: (HTTPStatus.NOT_FOUND, "unknown-reservation"),
+    errors.ReservationRefusedError: (HTTPStatus.CONFLICT, "reservation-refused"),
+    errors.TokenExistsError: (HTTPStatus.CONFLICT, "token-exists"),
     errors.ChargerOfflineError: (HTTPStatus.CONFLICT, "charger-offline"),
     errors.GridFailSafeError: (HTTPStatus.CONFLICT, "grid-failsafe"),
     errors.NeverCommissionedError: (HTTPStatus.NOT_FOUND, "never-commissioned"),
@@ -53,10 +57,19 @@ class BadFieldError(Exception):
         super().__init__(f"{field}: {detail}")
 
 
+class BadFieldsError(Exception):
+    """Several fields of a body that is no JSON are wrong. Becomes 422."""
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        self.problems = list(problems)
+        super().__init__("; ".join(f"{p.field}: {p.detail}" for p in self.problems))
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
     app.add_exception_handler(errors.CsmsError, _on_csms_error)
     app.add_exception_handler(BadFieldError, _on_bad_field)
+    app.add_exception_handler(BadFieldsError, _on_bad_fields)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_crash)
@@ -113,6 +126,11 @@ async def _on_bad_field(_request: Request, error: Exception) -> JSONResponse:
     return _bad_fields([bad])
 
 
+async def _on_bad_fields(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BadFieldsError)
+    return _bad_fields(error.problems)
+
+
 async def _on_bad_request(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     return _bad_fields([_field_problem(e) for e in error.errors()])
@@ -153,16 +171,21 @@ def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
         )
     if place == "body" and path and path[0] in START_FORMS:
         path = path[1:]
+    return problem_of(error, path)
+
+
+def problem_of(
+    error: Mapping[str, Any], path: Iterable[int | str], *, before: str = ""
+) -> FieldProblem:
+    """What pydantic found wrong with a field. `before` says what the path starts from."""
+    field = ".".join(clean(str(part)) for part in path)
+    place = f"{before}{field}" if field else "(body)"
     if error["type"] == "missing":
-        return FieldProblem(field=".".join(path) or "(body)", detail="is missing")
+        return FieldProblem(field=place, detail="is missing")
     detail = message_of(error)
     if error["type"] == "extra_forbidden":
         detail = "is not a known key"
-    return FieldProblem(
-        field=".".join(clean(part) for part in path) or "(body)",
-        detail=detail,
-        value=_value(error["input"]),
-    )
+    return FieldProblem(field=place, detail=detail, value=_value(error["input"]))
 
 
 def _value(value: object) -> str | float | int | bool | None:

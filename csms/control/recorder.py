@@ -12,6 +12,8 @@ from typing import Any
 
 import structlog
 
+from csms.control.access import Access
+from csms.control.authorization import TokenPolicy
 from csms.control.events import EventLog
 from csms.control.past import PastTransactions
 from csms.control.remote import RemoteRequests
@@ -60,17 +62,13 @@ CLOCK_AHEAD_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class RecorderSettings:
+class RecorderSettings(TokenPolicy):
     """How chargers and tokens are answered.
 
-    `heartbeat_interval_s` is what BootNotification is answered with. `id_tokens` may charge unless
-    the store says otherwise, whatever the case of their letters; `accept_unknown_tokens` says
-    whether a token nobody registered may.
+    `heartbeat_interval_s` is what BootNotification is answered with.
     """
 
     heartbeat_interval_s: int = 300
-    accept_unknown_tokens: bool = True
-    id_tokens: frozenset[str] = frozenset()
 
 
 class StationRecorder:
@@ -88,6 +86,7 @@ class StationRecorder:
         remote: RemoteRequests,
         loop_of: Callable[[str], StationLoop | None],
         settings: RecorderSettings,
+        access: Access,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -95,7 +94,7 @@ class StationRecorder:
         self._remote = remote
         self._loop_of = loop_of
         self._settings = settings
-        self._listed = frozenset(token.casefold() for token in settings.id_tokens)
+        self._access = access
         self._past = PastTransactions()
         self.records: dict[str, ChargerRecord] = {}
 
@@ -137,23 +136,8 @@ class StationRecorder:
             self.records.setdefault(charger_id, record)
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
-        """The stored token with the status that holds now (OCPP 1.6 §4.1).
-
-        A token that is not stored may charge if the settings list it or accept any, or if an
-        operator has just asked this charger to start with it.
-        """
-        token = await self._store.load_token(id_token)
-        if token is None:
-            listed = id_token.casefold() in self._listed
-            asked_for = self._remote.asked_for(charger_id, id_token)
-            if listed or asked_for or self._settings.accept_unknown_tokens:
-                return IdToken(id_token)
-            log.info("unknown_token_refused", charger=charger_id)
-            return IdToken(id_token, TokenStatus.INVALID)
-        expired = token.expires_at is not None and token.expires_at <= self.now()
-        if expired and token.status is TokenStatus.ACCEPTED:
-            return replace(token, status=TokenStatus.EXPIRED)
-        return token
+        """The token with the status that holds now (OCPP 1.6 §4.1)."""
+        return await self._access.authorize(charger_id, id_token)
 
     async def start_session(self, report: StartReport) -> StartVerdict:
         """Keep the session, end an older one on the connector, tell the loop (OCPP 1.6 §4.8).
@@ -221,12 +205,12 @@ class StationRecorder:
     # ------------------------------------------------------------------ sessions
 
     async def _start(self, loop: StationLoop | None, report: StartReport) -> StartVerdict:
-        token = await self.authorize(report.connector.charger_id, report.id_token)
         there = loop is not None and report.connector in loop.state.connectors
-        if not there:
-            token = replace(token, status=TokenStatus.INVALID)
-        proposed = self._proposal(loop, report, token)
-        stored = await self._keep_start(proposed)
+        async with self._access.starting(report) as judged:
+            token = judged if there else replace(judged, status=TokenStatus.INVALID)
+            proposed = self._proposal(loop, report, token)
+            stored = await self._keep_start(proposed)
+            await self._access.started(report, stored)
         replayed = stored.session_id != proposed.session_id
         if stored.ended_at is not None:
             self._past.add(stored.connector.charger_id, stored.transaction_id)

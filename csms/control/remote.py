@@ -47,7 +47,7 @@ class RemoteRequests:
         try:
             answer = await self._link.remote_start(connector, id_token)
             if not started.done():
-                _require(answer, f"start a session on connector {connector}")
+                require(answer, f"start a session on connector {connector}")
             async with asyncio.timeout(self._timeout_s):
                 session_id = await started
         except TimeoutError as error:
@@ -74,7 +74,7 @@ class RemoteRequests:
         try:
             answer = await self._link.remote_stop(charger_id, transaction_id)
             if not ended.done():
-                _require(answer, f"stop session {session_id}")
+                require(answer, f"stop session {session_id}")
             async with asyncio.timeout(self._timeout_s):
                 await ended
         except TimeoutError as error:
@@ -130,7 +130,8 @@ def _is_for(pending: PendingStart, id_token: str) -> bool:
     return not id_token.strip() or is_same_token(pending.id_token, id_token)
 
 
-def _require(answer: Answer, what: str) -> None:
+def require(answer: Answer, what: str) -> None:
+    """Nothing, when the charger said yes. Raises ChargerSilentError, ChargerRefusedError."""
     if answer.outcome in {Outcome.TIMEOUT, Outcome.DISCONNECTED, Outcome.NOT_SENT}:
         raise ChargerSilentError(f"no answer to the request to {what} ({answer.outcome.value})")
     if not answer.accepted:

@@ -16,6 +16,7 @@ import structlog
 
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
+from csms.control.access import Access
 from csms.control.admission import Knock, KnockList
 from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
@@ -49,7 +50,6 @@ from csms.ports import (
     Answer,
     ChargerLink,
     Clock,
-    IdToken,
     Losses,
     Store,
     StoredSession,
@@ -142,8 +142,17 @@ class Supervisor:
             settings=settings.loop,
             patience=settings.commissioning,
         )
+        self._access = Access(
+            store=store,
+            link=link,
+            clock=clock,
+            events=self._events,
+            asked_for=self._remote.asked_for,
+            policy=settings.recorder,
+            loop_of=self.loop_of,
+        )
         self.recorder = StationRecorder(
-            store, clock, self._events, self._remote, self.loop_of, settings.recorder
+            store, clock, self._events, self._remote, self.loop_of, settings.recorder, self._access
         )
         self._presumption = Presumption(self._loops.values, self.recorder, clock)
 
@@ -166,12 +175,14 @@ class Supervisor:
                 await self._run_station(station, running)
             self._commissioning.open(tasks.create_task)
             presuming = tasks.create_task(self._presumption.run())
+            await self._access.open(tasks.create_task)
             try:
                 yield
             finally:
                 self._tasks = None
                 self._commissioning.stop()
                 presuming.cancel()
+                self._access.stop()
                 for runner in self._runners.values():
                     runner.cancel()
 
@@ -358,6 +369,10 @@ class Supervisor:
         """The commissioning tests of chargers."""
         return self._commissioning
 
+    def access(self) -> Access:
+        """Who may charge: id tokens, the lists of chargers, reservations."""
+        return self._access
+
     def knocked(self) -> list[Knock]:
         """Chargers that were refused because no station has them."""
         return self._knocks.all()
@@ -534,11 +549,6 @@ class Supervisor:
         """Past sessions, newest end first. Raises UnknownStationError."""
         self._loop(station_id)
         return await self._store.ended(station_id, limit=limit, before=before)
-
-    async def add_tokens(self, tokens: Sequence[IdToken]) -> None:
-        """Keep id tokens, replacing those of the same name."""
-        for token in tokens:
-            await self._store.save_token(token)
 
     # ------------------------------------------------------------------ inside
 

@@ -18,7 +18,7 @@ from csms.ports.reports import (
 )
 from csms.ports.sessions import SessionStore, StoredSession
 from csms.ports.store import ChargerRecord, LedgerStore, Losses, ModelKey, StationStore, Store
-from csms.ports.tokens import IdToken, TokenStatus
+from csms.ports.tokens import IdToken, LocalListUpdate, TokenStatus, TokenStore
 
 __all__ = [
     "Answer",
@@ -34,6 +34,7 @@ __all__ = [
     "IdToken",
     "LateAnswers",
     "LedgerStore",
+    "LocalListUpdate",
     "Losses",
     "ModelKey",
     "Outcome",
@@ -48,4 +49,5 @@ __all__ = [
     "Store",
     "StoredSession",
     "TokenStatus",
+    "TokenStore",
 ]

@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from csms.dispatch.commands import SetLimit
+from csms.ports.tokens import LocalListUpdate
 from csms.station.model import ConnectorKey
+from csms.station.tokens import Reservation
 
 
 class Outcome(StrEnum):
@@ -96,6 +98,25 @@ class ChargerLink(Protocol):
 
     async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
         """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted."""
+        ...
+
+    async def local_list_version(self, charger_id: str) -> Answer:
+        """GetLocalListVersion (§5.10). The answer's payload is {"version": n}.
+
+        0 when the list is empty; -1, which is none, counts as unsupported.
+        """
+        ...
+
+    async def send_local_list(self, charger_id: str, update: LocalListUpdate) -> Answer:
+        """SendLocalList (§5.15). The answer's detail is the charger's word, as VersionMismatch."""
+        ...
+
+    async def reserve(self, reservation: Reservation) -> Answer:
+        """ReserveNow (§5.13). The answer's detail is the charger's word, as Occupied."""
+        ...
+
+    async def cancel_reservation(self, charger_id: str, reservation_id: int) -> Answer:
+        """CancelReservation (§5.2)."""
         ...
 
 

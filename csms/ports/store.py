@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from csms.dispatch.ledger import Entry
 from csms.ports.archive import Archive
 from csms.ports.sessions import SessionStore
-from csms.ports.tokens import IdToken
+from csms.ports.tokens import TokenStore
 
 
 class LedgerStore(Protocol):
@@ -54,7 +54,7 @@ ModelKey = tuple[str, str, str]
 
 
 class StationStore(Protocol):
-    """Station configurations, grid limits, charger records, id tokens and capabilities."""
+    """Station configurations, grid limits, charger records and capabilities."""
 
     async def save_station(self, station_id: str, document: Mapping[str, Any]) -> None:
         """Insert or replace. Durable when it returns."""
@@ -82,14 +82,6 @@ class StationStore(Protocol):
 
     async def load_chargers(self) -> dict[str, ChargerRecord]:
         """Every charger record by charger id."""
-        ...
-
-    async def save_token(self, token: IdToken) -> None:
-        """Insert or replace. Durable when it returns."""
-        ...
-
-    async def load_token(self, id_token: str) -> IdToken | None:
-        """The token, compared without regard to case (OCPP 1.6 §7.28 CiString20)."""
         ...
 
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
@@ -122,7 +114,7 @@ class Losses:
     rows: int = 0
 
 
-class Store(SessionStore, LedgerStore, StationStore, Archive, Protocol):
+class Store(SessionStore, LedgerStore, StationStore, TokenStore, Archive, Protocol):
     """Everything that survives, in one place."""
 
     def losses(self) -> Losses:

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 from csms.dispatch.commands import Scope, SetLimit
 from csms.errors import ProtocolError
-from csms.ports import Answer, Clock, LateAnswers, Outcome
-from csms.protocol.ocpp16 import answers, requests, smart_charging
+from csms.ports import Answer, Clock, LateAnswers, LocalListUpdate, Outcome
+from csms.protocol.ocpp16 import answers, local_list, requests, smart_charging
+from csms.protocol.ocpp16 import reservation as reservations
 from csms.protocol.rpc import CallError, Disconnected, Reply, Result, TimedOut
 from csms.station.model import ConnectorKey
+from csms.station.tokens import Reservation
 
 FALLBACK_PRIORITY = 1
 """A fallback goes first: it is what holds when nothing else does."""
@@ -137,6 +139,26 @@ class OcppLink:
         """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted."""
         payload = requests.change_configuration(key, value)
         return await self._ask(charger_id, requests.CHANGE_CONFIGURATION, payload)
+
+    async def local_list_version(self, charger_id: str) -> Answer:
+        """GetLocalListVersion (§5.10). The answer's payload is {"version": n}."""
+        return await self._ask(charger_id, requests.GET_LOCAL_LIST_VERSION, {})
+
+    async def send_local_list(self, charger_id: str, update: LocalListUpdate) -> Answer:
+        """SendLocalList (§5.15)."""
+        payload = local_list.send_local_list(update)
+        return await self._ask(charger_id, requests.SEND_LOCAL_LIST, payload)
+
+    async def reserve(self, reservation: Reservation) -> Answer:
+        """ReserveNow (§5.13)."""
+        charger_id = reservation.connector.charger_id
+        payload = reservations.reserve_now(reservation)
+        return await self._ask(charger_id, requests.RESERVE_NOW, payload)
+
+    async def cancel_reservation(self, charger_id: str, reservation_id: int) -> Answer:
+        """CancelReservation (§5.2)."""
+        payload = reservations.cancel_reservation(reservation_id)
+        return await self._ask(charger_id, requests.CANCEL_RESERVATION, payload)
 
     async def _ask(
         self,

@@ -23,6 +23,7 @@ from csms.ports import (
     StoredSession,
 )
 from csms.station.facts import MeterSample
+from csms.station.tokens import Reservation
 
 _StartKey = tuple[str, int, str, str, int]
 
@@ -52,6 +53,9 @@ class MemoryStore:
         self._grids: dict[str, str] = {}
         self._chargers: dict[str, ChargerRecord] = {}
         self._tokens: dict[str, IdToken] = {}
+        self._filled: set[str] = set()
+        self._local_lists: dict[str, str] = {}
+        self._reservations: dict[int, Reservation] = {}
         self._capabilities: dict[str, str] = {}
         self._model_capabilities: dict[ModelKey, str] = {}
         self._frames: deque[Frame] = deque(maxlen=frames_kept)
@@ -241,14 +245,6 @@ class MemoryStore:
         """See `ports.StationStore`."""
         return dict(sorted(self._chargers.items()))
 
-    async def save_token(self, token: IdToken) -> None:
-        """See `ports.StationStore`."""
-        self._tokens[token.id_token.casefold()] = token
-
-    async def load_token(self, id_token: str) -> IdToken | None:
-        """See `ports.StationStore`."""
-        return self._tokens.get(id_token.casefold())
-
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
         """See `ports.StationStore`."""
         self._capabilities[charger_id] = json.dumps(dict(document))
@@ -264,6 +260,79 @@ class MemoryStore:
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         """See `ports.StationStore`."""
         return {model: json.loads(text) for model, text in sorted(self._model_capabilities.items())}
+
+    # ------------------------------------------------------------------ tokens
+
+    async def save_token(self, token: IdToken) -> None:
+        """See `ports.TokenStore`."""
+        name = token.id_token.casefold()
+        self._tokens[name] = token
+        self._filled.discard(name)
+
+    async def save_tokens(self, tokens: Sequence[IdToken], *, replace: bool = True) -> int:
+        """See `ports.TokenStore`."""
+        saved = 0
+        for token in tokens:
+            if replace or token.id_token.casefold() not in self._tokens:
+                await self.save_token(token)
+                saved += 1
+        return saved
+
+    async def fill_tokens(self, tokens: Sequence[IdToken]) -> None:
+        """See `ports.TokenStore`."""
+        wanted = {token.id_token.casefold(): token for token in tokens}
+        for name in self._filled - wanted.keys():
+            del self._tokens[name]
+        self._filled &= wanted.keys()
+        added = wanted.keys() - self._tokens.keys()
+        self._tokens |= {name: wanted[name] for name in added}
+        self._filled |= added
+
+    async def load_token(self, id_token: str) -> IdToken | None:
+        """See `ports.TokenStore`."""
+        return self._tokens.get(id_token.casefold())
+
+    async def load_tokens(self, *, limit: int = 1000, after: str = "") -> list[IdToken]:
+        """See `ports.TokenStore`."""
+        names = sorted(name for name in self._tokens if name > after.casefold())
+        return [self._tokens[name] for name in names[: max(0, limit)]]
+
+    async def load_group(self, parent_id_token: str) -> list[IdToken]:
+        """See `ports.TokenStore`."""
+        group = parent_id_token.casefold()
+        found = [
+            (name, token)
+            for name, token in self._tokens.items()
+            if name == group or (token.parent_id_token or "").casefold() == group
+        ]
+        return [token for _, token in sorted(found, key=lambda item: item[0])]
+
+    async def remove_token(self, id_token: str) -> bool:
+        """See `ports.TokenStore`."""
+        self._filled.discard(id_token.casefold())
+        return self._tokens.pop(id_token.casefold(), None) is not None
+
+    async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.TokenStore`."""
+        self._local_lists[charger_id] = json.dumps(dict(document))
+
+    async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
+        """See `ports.TokenStore`."""
+        kept = self._local_lists.get(charger_id)
+        return None if kept is None else dict(json.loads(kept))
+
+    async def save_reservation(self, reservation: Reservation) -> None:
+        """See `ports.TokenStore`."""
+        self._reservations[reservation.reservation_id] = reservation
+
+    async def load_reservations(self) -> list[Reservation]:
+        """See `ports.TokenStore`."""
+        return [self._reservations[number] for number in sorted(self._reservations)]
+
+    async def forget_reservations(self, before: float) -> None:
+        """See `ports.TokenStore`."""
+        kept = self._reservations.items()
+        self._reservations = {number: r for number, r in kept if r.expires_at >= before}
 
     # ------------------------------------------------------------------ frames
 

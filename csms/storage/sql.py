@@ -23,13 +23,16 @@ from csms.ports import (
     StoredSession,
 )
 from csms.station.facts import MeterSample
+from csms.station.tokens import Reservation
 from csms.storage import (
     dialect,
     frames,
+    id_tokens,
     ledger,
     lock,
     migration,
     quarantine,
+    reservations,
     samples,
     sessions,
     stations,
@@ -352,14 +355,6 @@ class SqlStore:
         """See `ports.StationStore`."""
         return await self._read(stations.load_chargers)
 
-    async def save_token(self, token: IdToken) -> None:
-        """See `ports.StationStore`."""
-        await self._write(lambda connection: stations.save_token(connection, token))
-
-    async def load_token(self, id_token: str) -> IdToken | None:
-        """See `ports.StationStore`."""
-        return await self._read(lambda connection: stations.load_token(connection, id_token))
-
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
         """See `ports.StationStore`."""
         await self._write(lambda c: stations.save_capability(c, charger_id, document))
@@ -375,6 +370,56 @@ class SqlStore:
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         """See `ports.StationStore`."""
         return await self._read(stations.load_model_capabilities)
+
+    # ------------------------------------------------------------------ tokens
+
+    async def save_token(self, token: IdToken) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda connection: id_tokens.save(connection, [token]))
+
+    async def save_tokens(self, tokens: Sequence[IdToken], *, replace: bool = True) -> int:
+        """See `ports.TokenStore`."""
+        return await self._write(lambda c: id_tokens.save(c, tokens, replace=replace))
+
+    async def fill_tokens(self, tokens: Sequence[IdToken]) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda connection: id_tokens.fill(connection, tokens))
+
+    async def load_token(self, id_token: str) -> IdToken | None:
+        """See `ports.TokenStore`."""
+        return await self._read(lambda connection: id_tokens.load(connection, id_token))
+
+    async def load_tokens(self, *, limit: int = 1000, after: str = "") -> list[IdToken]:
+        """See `ports.TokenStore`."""
+        return await self._read(lambda connection: id_tokens.page(connection, limit, after))
+
+    async def load_group(self, parent_id_token: str) -> list[IdToken]:
+        """See `ports.TokenStore`."""
+        return await self._read(lambda connection: id_tokens.group(connection, parent_id_token))
+
+    async def remove_token(self, id_token: str) -> bool:
+        """See `ports.TokenStore`."""
+        return await self._write(lambda connection: id_tokens.remove(connection, id_token))
+
+    async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda c: id_tokens.save_local_list(c, charger_id, document))
+
+    async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
+        """See `ports.TokenStore`."""
+        return await self._read(lambda c: id_tokens.load_local_list(c, charger_id))
+
+    async def save_reservation(self, reservation: Reservation) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda connection: reservations.save(connection, reservation))
+
+    async def load_reservations(self) -> list[Reservation]:
+        """See `ports.TokenStore`."""
+        return await self._read(reservations.load)
+
+    async def forget_reservations(self, before: float) -> None:
+        """See `ports.TokenStore`."""
+        await self._write(lambda connection: reservations.forget(connection, before))
 
     # ------------------------------------------------------------------ frames
 

@@ -1,4 +1,4 @@
-"""SQL for station documents, grid limits, charger records, id tokens and capabilities."""
+"""SQL for station documents, grid limits, charger records and capabilities."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, select
 
-from csms.ports import ChargerRecord, IdToken, ModelKey, TokenStatus
+from csms.ports import ChargerRecord, ModelKey
 from csms.storage import dialect
 from csms.storage.tables import (
     capabilities,
     chargers,
     grid_limits,
-    id_tokens,
     model_capabilities,
     stations,
 )
@@ -25,7 +24,6 @@ _remove = delete(stations).where(stations.c.station_id == bindparam("key"))
 _chargers = select(chargers).order_by(chargers.c.charger_id)
 _capabilities = select(capabilities).order_by(capabilities.c.charger_id)
 _model_capabilities = select(model_capabilities).order_by(*model_capabilities.primary_key)
-_token = select(id_tokens).where(id_tokens.c.folded == bindparam("folded"))
 
 
 def save_station(
@@ -83,22 +81,6 @@ def load_chargers(connection: Connection) -> dict[str, ChargerRecord]:
     """Every charger record by charger id."""
     found = connection.execute(_chargers)
     return {row.charger_id: ChargerRecord(**row._mapping) for row in found}  # noqa: SLF001
-
-
-def save_token(connection: Connection, token: IdToken) -> None:
-    """Insert or replace a token, whatever the case of its letters."""
-    row = {**asdict(token), "status": token.status.value, "folded": token.id_token.casefold()}
-    connection.execute(dialect.insert_or_replace(id_tokens, connection.dialect.name), row)
-
-
-def load_token(connection: Connection, id_token: str) -> IdToken | None:
-    """The token, whatever the case of its letters."""
-    found = connection.execute(_token, {"folded": id_token.casefold()}).first()
-    if found is None:
-        return None
-    return IdToken(
-        found.id_token, TokenStatus(found.status), found.expires_at, found.parent_id_token
-    )
 
 
 def save_capability(connection: Connection, charger_id: str, document: Mapping[str, Any]) -> None:

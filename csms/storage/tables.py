@@ -91,7 +91,34 @@ id_tokens = Table(
     Column("status", String, nullable=False),
     Column("expires_at", Double),
     Column("parent_id_token", WireText),
+    Column("parent_folded", WireText),
+    Column("concurrency", String, nullable=False, server_default="any"),
+    Column("filled", Boolean, nullable=False, server_default="0"),
     PrimaryKeyConstraint("folded", name="pk_id_tokens"),
+)
+Index("ix_id_tokens_parent", id_tokens.c.parent_folded)
+
+# What a charger's local authorization list holds, as far as csms was told.
+local_lists = Table(
+    "local_lists",
+    metadata,
+    Column("charger_id", WireText, nullable=False),
+    Column("document", JSON, nullable=False),
+    PrimaryKeyConstraint("charger_id", name="pk_local_lists"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("reservation_id", BigInteger, nullable=False, autoincrement=False),
+    Column("charger_id", WireText, nullable=False),
+    Column("connector_id", BigInteger, nullable=False),
+    Column("id_token", WireText, nullable=False),
+    Column("parent_id_token", WireText),
+    Column("expires_at", Double, nullable=False),
+    Column("state", String, nullable=False),
+    Column("session_id", String),
+    PrimaryKeyConstraint("reservation_id", name="pk_reservations"),
 )
 
 capabilities = Table(

@@ -12,6 +12,7 @@ from typing import Any
 from simulators.charge_point.behaviour import Behaviour, Connector, NotPossibleError
 from simulators.charge_point.messages import BootDue, HeartbeatDue, Message
 from simulators.charge_point.profiles import DEFAULT_VOLTAGE_V, RateUnit
+from simulators.charge_point.reservations import Kept
 from simulators.moment import Moment, timestamp
 
 LONGEST_SCHEDULE_S = 7 * 86_400
@@ -148,6 +149,26 @@ class Answers:
             return "NotImplemented"
         self._changed()
         return "Accepted"
+
+    def local_list_version(self) -> int:
+        """GetLocalListVersion (§5.10)."""
+        return self._behaviour.local_list.version
+
+    def send_local_list(self, version: int, kind: str, sent: Sequence[Mapping[str, Any]]) -> str:
+        """SendLocalList (§5.15)."""
+        return self._behaviour.local_list.update(version, kind, sent)
+
+    def reserve(self, kept: Kept) -> str:
+        """ReserveNow (§5.13)."""
+        status = self._behaviour.reserve(kept, self._moment())
+        self._changed()
+        return status
+
+    def cancel_reservation(self, reservation_id: int) -> str:
+        """CancelReservation (§5.2)."""
+        status = self._behaviour.cancel_reservation(reservation_id, self._moment())
+        self._changed()
+        return status
 
     def reset(self, kind: str) -> str:
         """Reset (§5.14): accepted, and done once the answer is on its way."""

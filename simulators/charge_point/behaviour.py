@@ -21,6 +21,7 @@ from typing import Any
 
 from simulators.charge_point.configuration import Configuration
 from simulators.charge_point.hardware import ConnectorHardware, CurrentType, Hardware, share_out
+from simulators.charge_point.local_list import LocalList
 from simulators.charge_point.messages import (
     Message,
     MeterSampled,
@@ -41,6 +42,7 @@ from simulators.charge_point.profiles import (
     read_profile,
 )
 from simulators.charge_point.quirks import REJECTED, Quirks, bent, floored_w, refusal, shown
+from simulators.charge_point.reservations import Kept, Reservations
 from simulators.moment import Moment
 from simulators.vehicle.vehicle import AC_FLOOR_A, Outlet, Vehicle
 
@@ -74,6 +76,7 @@ class Connector:
     transaction: Transaction | None = None
     waiting: Waiting | None = None
     finished: bool = False
+    reserved: bool = False
     limit_w: float = 0.0
     offered_w: float = 0.0
     reported: Status | None = None
@@ -100,7 +103,7 @@ class Connector:
             return Status.FINISHING
         if self.vehicle is not None or self.waiting is not None:
             return Status.PREPARING
-        return Status.AVAILABLE
+        return Status.RESERVED if self.reserved else Status.AVAILABLE
 
     def _charging_status(self) -> Status:
         if self.power_w > 0:
@@ -134,6 +137,8 @@ class Behaviour:
     hardware: Hardware
     configuration: Configuration
     quirks: Quirks = field(default_factory=Quirks)
+    local_list: LocalList = field(default_factory=LocalList)
+    reservations: Reservations = field(default_factory=Reservations)
     profiles: ProfileStack = field(init=False)
     ended: deque[Transaction] = field(default_factory=lambda: deque(maxlen=ENDED_KEPT))
     _connectors: dict[int, Connector] = field(init=False)
@@ -216,10 +221,13 @@ class Behaviour:
         elif self.configuration.flag("AllowOfflineTxForUnknownId"):
             self.authorised(connector_id, id_tag, moment)
 
-    def authorised(self, connector_id: int, id_tag: str, moment: Moment) -> None:
-        """A token may charge here: start, or wait for a vehicle."""
+    def authorised(
+        self, connector_id: int, id_tag: str, moment: Moment, parent: str | None = None
+    ) -> None:
+        """A token may charge: start or wait for a vehicle, unless reserved for another (§5.13)."""
         connector = self.connector(connector_id)
-        if connector.transaction is None:
+        kept_out = self.reservations.keeps_out(connector_id, id_tag, parent)
+        if connector.transaction is None and not kept_out:
             self._start_or_wait(connector, id_tag, moment)
         self.advance(moment)
 
@@ -280,6 +288,20 @@ class Behaviour:
         self.advance(moment)
         return "Accepted" if removed else "Unknown"
 
+    def reserve(self, kept: Kept, moment: Moment) -> str:
+        """ReserveNow (§5.13)."""
+        connector = self._connectors.get(kept.connector_id)
+        status = "Unavailable" if connector is None else connector.status().value
+        answer = self.reservations.add(kept, status)
+        self.advance(moment)
+        return answer
+
+    def cancel_reservation(self, reservation_id: int, moment: Moment) -> str:
+        """CancelReservation (§5.2)."""
+        answer = self.reservations.cancel(reservation_id)
+        self.advance(moment)
+        return answer
+
     def trigger_status(self, connector_id: int | None, moment: Moment) -> None:
         """StatusNotification was asked for (§5.17): of one connector, or of all and connector 0."""
         numbers = [0, *self._connectors] if connector_id is None else [connector_id]
@@ -318,7 +340,9 @@ class Behaviour:
             if connector.waiting is not None and moment.utc_s >= connector.waiting.until:
                 connector.waiting = None
         self._settle_powers(moment)
-        for connector in self._connectors.values():
+        self.reservations.expire(moment.utc_s)
+        for number, connector in self._connectors.items():
+            connector.reserved = number in self.reservations.by_connector
             self._report_status(connector, moment)
             self._sample_when_due(connector, moment)
 
@@ -410,7 +434,11 @@ class Behaviour:
         connector.meter.advance(moment.scenario_s)
         number = connector.hardware.connector_id
         connector.transaction = Transaction(
-            number, id_tag, moment.utc_s, connector.meter.register_wh
+            number,
+            id_tag,
+            moment.utc_s,
+            connector.meter.register_wh,
+            reservation_id=self.reservations.use(number),
         )
         connector.finished = False
         connector.defaults = self.profiles.installed

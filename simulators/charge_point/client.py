@@ -418,7 +418,8 @@ class ChargePointClient:
                 status = answer.id_tag_info["status"]
                 self._tell("authorised", number, status=status)
                 if status == "Accepted":
-                    self.behaviour.authorised(number, id_tag, moment)
+                    parent = answer.id_tag_info.get("parent_id_tag")
+                    self.behaviour.authorised(number, id_tag, moment, parent)
             case TransactionBegun(transaction=begun):
                 valid = answer.id_tag_info["status"] == "Accepted"
                 self.behaviour.start_answered(

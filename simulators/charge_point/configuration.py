@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from simulators.charge_point.hardware import Hardware
+from simulators.charge_point.local_list import LocalList
 from simulators.charge_point.meter import SUPPORTED_MEASURANDS
 from simulators.charge_point.profiles import RateUnit, StackLimits
 
@@ -68,14 +69,19 @@ class Configuration:
         meter_interval_s: int = 10,
     ) -> None:
         limits = limits or StackLimits()
+        tokens = LocalList()
         readonly = {
             "NumberOfConnectors": str(len(hardware.connectors)),
-            "SupportedFeatureProfiles": "Core,SmartCharging,RemoteTrigger",
+            "SupportedFeatureProfiles": (
+                "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
+            ),
             "ChargeProfileMaxStackLevel": str(limits.max_stack_level),
             "ChargingScheduleAllowedChargingRateUnit": _rate_units(hardware),
             "ChargingScheduleMaxPeriods": str(limits.max_periods),
             "MaxChargingProfilesInstalled": str(limits.max_installed),
             "GetConfigurationMaxKeys": "50",
+            "LocalAuthListMaxLength": str(tokens.most),
+            "SendLocalListMaxLength": str(tokens.part),
         }
         counts = {
             "HeartbeatInterval": 300,
@@ -89,6 +95,7 @@ class Configuration:
         }
         flags = {
             "AuthorizeRemoteTxRequests": False,
+            "LocalAuthListEnabled": True,
             "LocalAuthorizeOffline": True,
             "LocalPreAuthorize": False,
             "AllowOfflineTxForUnknownId": True,

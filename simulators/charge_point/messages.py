@@ -21,6 +21,7 @@ class Status(StrEnum):
     SUSPENDED_EVSE = "SuspendedEVSE"
     SUSPENDED_EV = "SuspendedEV"
     FINISHING = "Finishing"
+    RESERVED = "Reserved"
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +39,7 @@ class Transaction:
     stopped_at: float | None = None
     meter_stop_wh: int | None = None
     reason: str = "Local"
+    reservation_id: int | None = None
 
     def as_running(self) -> RunningTransaction:
         """What the profile stack must know of it."""

@@ -14,6 +14,7 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import ocpp.messages  # type: ignore[import-untyped, unused-ignore]
@@ -42,6 +43,7 @@ from simulators.charge_point.messages import (
 )
 from simulators.charge_point.meter import sampled_values
 from simulators.charge_point.quirks import CONSTRAINT_VIOLATION
+from simulators.charge_point.reservations import Kept
 from simulators.moment import timestamp
 
 # Validation in threads costs more than it frees: schemas are small and compiled once.
@@ -101,6 +103,7 @@ def request(message: Message, hardware: Hardware, measurands: Sequence[str]) -> 
                 connector_id=transaction.connector_id,
                 id_tag=transaction.id_tag,
                 meter_start=transaction.meter_start_wh,
+                reservation_id=transaction.reservation_id,
                 timestamp=timestamp(transaction.started_at),
             )
         case TransactionOver(transaction=transaction):
@@ -263,6 +266,43 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
         """OCPP 1.6 §5.3."""
         status = self._answers.change_configuration(key, value)
         return call_result.ChangeConfiguration(status=status)
+
+    @on(Action.get_local_list_version)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_get_local_list_version(self) -> Any:
+        """OCPP 1.6 §5.10."""
+        return call_result.GetLocalListVersion(list_version=self._answers.local_list_version())
+
+    @on(Action.send_local_list)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_send_local_list(
+        self,
+        list_version: int,
+        update_type: str,
+        local_authorization_list: Sequence[Mapping[str, Any]] = (),
+    ) -> Any:
+        """OCPP 1.6 §5.15."""
+        sent = [snake_to_camel_case(entry) for entry in local_authorization_list]
+        status = self._answers.send_local_list(list_version, update_type, sent)
+        return call_result.SendLocalList(status=status)
+
+    @on(Action.reserve_now)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_reserve_now(
+        self,
+        connector_id: int,
+        expiry_date: str,
+        id_tag: str,
+        reservation_id: int,
+        parent_id_tag: str | None = None,
+    ) -> Any:
+        """OCPP 1.6 §5.13."""
+        until = datetime.fromisoformat(expiry_date).timestamp()
+        kept = Kept(reservation_id, connector_id, id_tag, parent_id_tag, until)
+        return call_result.ReserveNow(status=self._answers.reserve(kept))
+
+    @on(Action.cancel_reservation)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_cancel_reservation(self, reservation_id: int) -> Any:
+        """OCPP 1.6 §5.2."""
+        status = self._answers.cancel_reservation(reservation_id)
+        return call_result.CancelReservation(status=status)
 
     @on(Action.trigger_message)  # type: ignore[untyped-decorator, unused-ignore]
     def on_trigger_message(self, requested_message: str, connector_id: int | None = None) -> Any:

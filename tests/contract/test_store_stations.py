@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from csms.ports import ChargerRecord, IdToken, Store, TokenStatus
+from csms.station.model import ConnectorKey
+from csms.station.tokens import Concurrency, Reservation, ReservationState
 from tests.contract.conftest import Reopen
 from tests.contract.examples import frame
 
@@ -125,6 +127,98 @@ async def test_a_token_is_replaced_whatever_its_case(store: Store) -> None:
     await store.save_token(IdToken("abcd", TokenStatus.BLOCKED))
 
     assert await store.load_token("ABCD") == IdToken("abcd", TokenStatus.BLOCKED)
+
+
+async def test_a_token_is_kept_whole(store: Store) -> None:
+    token = IdToken(
+        "TAG", TokenStatus.BLOCKED, 1_700_000_000.5, "FAMILY", Concurrency.ONE_PER_GROUP
+    )
+    await store.save_token(token)
+
+    assert await store.load_token("TAG") == token
+
+
+async def test_many_tokens_replace_or_leave_those_that_are_there(store: Store) -> None:
+    await store.save_token(IdToken("ONE", TokenStatus.BLOCKED))
+
+    assert await store.save_tokens([IdToken("one"), IdToken("TWO")], replace=False) == 1
+    assert await store.load_tokens() == [IdToken("ONE", TokenStatus.BLOCKED), IdToken("TWO")]
+    assert await store.save_tokens([IdToken("one"), IdToken("TWO")]) == 2
+    assert await store.load_tokens() == [IdToken("one"), IdToken("TWO")]
+    assert await store.save_tokens([]) == 0
+
+
+async def test_a_fill_adds_what_is_not_there_and_takes_back_what_nobody_saved(
+    store: Store,
+) -> None:
+    await store.save_token(IdToken("MINE", TokenStatus.BLOCKED))
+    await store.fill_tokens([IdToken(name) for name in ("mine", "A", "B", "C", "D")])
+    await store.save_token(IdToken("b", TokenStatus.BLOCKED))
+    assert await store.remove_token("D")
+    await store.save_token(IdToken("D"))
+    await store.fill_tokens([IdToken("c")])
+
+    assert await store.load_tokens() == [
+        IdToken("b", TokenStatus.BLOCKED),
+        IdToken("C"),
+        IdToken("D"),
+        IdToken("MINE", TokenStatus.BLOCKED),
+    ]
+    await store.fill_tokens([])
+    assert [t.id_token for t in await store.load_tokens()] == ["b", "D", "MINE"]
+
+
+async def test_tokens_come_page_by_page_in_the_order_of_their_names(store: Store) -> None:
+    await store.save_tokens([IdToken(name) for name in ("c3", "A1", "b2", "D4")])
+
+    assert [t.id_token for t in await store.load_tokens(limit=2)] == ["A1", "b2"]
+    assert [t.id_token for t in await store.load_tokens(limit=9, after="B2")] == ["c3", "D4"]
+    assert await store.load_tokens(after="d4") == []
+    assert await store.load_tokens(limit=-1) == []
+
+
+async def test_a_group_is_a_parent_and_its_children_whatever_their_case(store: Store) -> None:
+    family, other = "Family", "ELSE"
+    parent, child = IdToken("FAMILY"), IdToken("ANNA", parent_id_token=family)
+    await store.save_tokens([parent, child, IdToken("BOB", parent_id_token=other)])
+
+    assert await store.load_group("family") == [child, parent]
+    assert [t.id_token for t in await store.load_group(other)] == ["BOB"]
+    assert await store.load_group("NOBODY") == []
+
+
+async def test_a_removed_token_is_gone(store: Store) -> None:
+    await store.save_token(IdToken("TAG"))
+
+    assert await store.remove_token("tag")
+    assert not await store.remove_token("TAG")
+    assert await store.load_token("TAG") is None
+
+
+async def test_local_lists_are_kept_by_charger_and_replaced(store: Store) -> None:
+    told: dict[str, Any] = {"copy": {"version": 3, "entries": {"a": ["A", "x"]}}, "at": None}
+    assert await store.load_local_list("CP1") is None
+    await store.save_local_list("CP1", {})
+    await store.save_local_list("cp1", {})
+    await store.save_local_list("CP1", told)
+
+    assert await store.load_local_list("CP1") == told
+    assert await store.load_local_list("cp1") == {}
+
+
+async def test_reservations_are_kept_replaced_and_forgotten(store: Store) -> None:
+    made = Reservation(2, ConnectorKey("CP1", 0), "ANNA", 100.5, "FAMILY")
+    used = Reservation(2, made.connector, "ANNA", 100.5, None, ReservationState.USED, "s1")
+    other = Reservation(1, ConnectorKey("CP1", 2), "BOB", 90.0)
+    assert await store.load_reservations() == []
+    for each in (made, other):
+        await store.save_reservation(each)
+    assert await store.load_reservations() == [other, made]
+
+    await store.save_reservation(used)
+    await store.forget_reservations(100.5)
+
+    assert await store.load_reservations() == [used]
 
 
 async def test_capabilities_are_kept_whole_and_replaced(store: Store) -> None:

@@ -17,6 +17,7 @@ from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
 from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, Quarantined, StoredSession
 from csms.station.facts import MeterSample
+from csms.station.tokens import Reservation
 from csms.storage.memory import MemoryStore
 from tests.simulation.settings import SiteFaults
 
@@ -183,6 +184,26 @@ class DurableStore:
     async def save_token(self, token: IdToken) -> None:
         await self._durably(lambda: _now(self.memory.save_token(token)))
 
+    async def save_tokens(self, tokens: Sequence[IdToken], *, replace: bool = True) -> int:
+        await self._durably(lambda: _now(self.memory.save_tokens(tokens, replace=replace)))
+        return len(tokens)
+
+    async def fill_tokens(self, tokens: Sequence[IdToken]) -> None:
+        await self._durably(lambda: _now(self.memory.fill_tokens(tokens)))
+
+    async def remove_token(self, id_token: str) -> bool:
+        await self._durably(lambda: _now(self.memory.remove_token(id_token)))
+        return True
+
+    async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        await self._durably(lambda: _now(self.memory.save_local_list(charger_id, document)))
+
+    async def save_reservation(self, reservation: Reservation) -> None:
+        await self._durably(lambda: _now(self.memory.save_reservation(reservation)))
+
+    async def forget_reservations(self, before: float) -> None:
+        await self._durably(lambda: _now(self.memory.forget_reservations(before)))
+
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
         await self._durably(lambda: _now(self.memory.save_capability(charger_id, document)))
 
@@ -267,6 +288,18 @@ class DurableStore:
 
     async def load_token(self, id_token: str) -> IdToken | None:
         return await self.memory.load_token(id_token)
+
+    async def load_tokens(self, *, limit: int = 1000, after: str = "") -> list[IdToken]:
+        return await self.memory.load_tokens(limit=limit, after=after)
+
+    async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
+        return await self.memory.load_local_list(charger_id)
+
+    async def load_reservations(self) -> list[Reservation]:
+        return await self.memory.load_reservations()
+
+    async def load_group(self, parent_id_token: str) -> list[IdToken]:
+        return await self.memory.load_group(parent_id_token)
 
     async def frames(self, charger_id: str, *, limit: int = 200) -> list[Frame]:
         return []

@@ -17,6 +17,7 @@ from csms.protocol.ocpp16.requests import (
     CLEAR_CHARGING_PROFILE,
     GET_COMPOSITE_SCHEDULE,
     GET_CONFIGURATION,
+    GET_LOCAL_LIST_VERSION,
 )
 
 KEYS_READ = 500
@@ -59,6 +60,8 @@ def result(action: str, payload: Any, asked: Sequence[str] = ()) -> Answer:
     status = fields.text(answer.get("status"), _DETAIL_LIMIT)
     if action == GET_CONFIGURATION and ("configurationKey" in answer or not status):
         return Answer(Outcome.ACCEPTED, status, configuration(answer, asked))
+    if action == GET_LOCAL_LIST_VERSION:
+        return list_version(answer)
     if not status:
         return Answer(Outcome.INVALID, "an answer without a status", answer)
     folded = fields.fold(status)
@@ -115,6 +118,16 @@ def schedule(payload: Mapping[str, Any]) -> dict[str, Any]:
     limit, highest = max(limits, key=lambda found: found[0])
     phases = fields.number(highest.get("numberPhases"))
     return {"unit": unit, "limit": limit} | ({"phases": int(phases)} if phases else {})
+
+
+def list_version(payload: Mapping[str, Any]) -> Answer:
+    """A GetLocalListVersion.conf: the version as {"version": n}; -1 is no list at all (§5.10)."""
+    version = fields.integer(payload.get("listVersion"))
+    if version is None:
+        return Answer(Outcome.INVALID, "an answer without a version", payload)
+    if version < 0:
+        return Answer(Outcome.UNSUPPORTED, f"version {version}", payload)
+    return Answer(Outcome.ACCEPTED, "", {"version": version})
 
 
 def _texts(value: Any) -> list[Any]:

@@ -18,8 +18,9 @@ from ocpp.v16.enums import (  # type: ignore[import-untyped, unused-ignore]
     RegistrationStatus,
 )
 
-from csms.ports import BootReport, IdToken, Recorder, StartReport, StopReport
+from csms.ports import BootReport, Recorder, StartReport, StopReport
 from csms.protocol.ocpp16 import fields
+from csms.protocol.ocpp16.local_list import id_tag_info
 from csms.protocol.ocpp16.meter_values import normalise
 from csms.station.facts import ConnectorStatusReported
 from csms.station.model import ConnectorKey
@@ -37,7 +38,7 @@ async def authorize(
 ) -> dict[str, Any]:
     """Authorize (§4.1): whether this token may charge here."""
     token = await recorder.authorize(charger_id, fields.id_tag(payload.get("idTag")))
-    return {"idTagInfo": _id_tag_info(token)}
+    return {"idTagInfo": id_tag_info(token)}
 
 
 async def boot_notification(
@@ -132,7 +133,7 @@ async def start_transaction(
             reservation_id=fields.integer(payload.get("reservationId")) or None,
         )
     )
-    return {"transactionId": verdict.transaction_id, "idTagInfo": _id_tag_info(verdict.token)}
+    return {"transactionId": verdict.transaction_id, "idTagInfo": id_tag_info(verdict.token)}
 
 
 async def status_notification(
@@ -193,7 +194,7 @@ async def stop_transaction(
             payload=payload,
         )
     )
-    return {} if token is None or id_token is None else {"idTagInfo": _id_tag_info(token)}
+    return {} if token is None or id_token is None else {"idTagInfo": id_tag_info(token)}
 
 
 def _data_text(data: Any) -> str:
@@ -214,13 +215,3 @@ def _register(value: Any) -> int | None:
 
 def _connector(charger_id: str, payload: Mapping[str, Any]) -> ConnectorKey:
     return ConnectorKey(charger_id, fields.connector_id(payload.get("connectorId")))
-
-
-def _id_tag_info(token: IdToken) -> dict[str, Any]:
-    """IdTagInfo (§7.27), without the fields there is nothing to say in."""
-    info: dict[str, Any] = {"status": token.status.value}
-    if token.expires_at is not None:
-        info["expiryDate"] = fields.time_text(token.expires_at)
-    if token.parent_id_token:
-        info["parentIdTag"] = fields.id_tag(token.parent_id_token)
-    return info

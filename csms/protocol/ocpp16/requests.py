@@ -18,25 +18,33 @@ from ocpp.v16.enums import Action, ChargingProfilePurposeType  # type: ignore[im
 
 from csms.errors import ProtocolError
 
+CANCEL_RESERVATION = str(Action.cancel_reservation.value)
 CHANGE_CONFIGURATION = str(Action.change_configuration.value)
 CLEAR_CHARGING_PROFILE = str(Action.clear_charging_profile.value)
 GET_COMPOSITE_SCHEDULE = str(Action.get_composite_schedule.value)
 GET_CONFIGURATION = str(Action.get_configuration.value)
+GET_LOCAL_LIST_VERSION = str(Action.get_local_list_version.value)
 REMOTE_START_TRANSACTION = str(Action.remote_start_transaction.value)
 REMOTE_STOP_TRANSACTION = str(Action.remote_stop_transaction.value)
+RESERVE_NOW = str(Action.reserve_now.value)
 RESET = str(Action.reset.value)
+SEND_LOCAL_LIST = str(Action.send_local_list.value)
 SET_CHARGING_PROFILE = str(Action.set_charging_profile.value)
 TRIGGER_MESSAGE = str(Action.trigger_message.value)
 
 SENT = frozenset(
     {
+        CANCEL_RESERVATION,
         CHANGE_CONFIGURATION,
         CLEAR_CHARGING_PROFILE,
         GET_COMPOSITE_SCHEDULE,
         GET_CONFIGURATION,
+        GET_LOCAL_LIST_VERSION,
         REMOTE_START_TRANSACTION,
         REMOTE_STOP_TRANSACTION,
+        RESERVE_NOW,
         RESET,
+        SEND_LOCAL_LIST,
         SET_CHARGING_PROFILE,
         TRIGGER_MESSAGE,
     }
@@ -55,6 +63,7 @@ _CORRECTIONS: Mapping[str, Mapping[str, Any]] = {
     "idTag": {"minLength": 1},
     "key": {"minLength": 1},
     "limit": {"minimum": 0},
+    "listVersion": {"minimum": 1},
     "minChargingRate": {"minimum": 0},
     "numberPhases": {"minimum": 1, "maximum": 3},
     "stackLevel": {"minimum": 0},

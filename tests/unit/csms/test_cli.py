@@ -170,3 +170,29 @@ def test_commission_without_a_server_is_a_readable_error() -> None:
     result = run("commission", "C", "--api", "http://127.0.0.1:1")
     assert result.exit_code == 1
     assert "http://127.0.0.1:1 cannot be asked" in result.output
+
+
+# ------------------------------------------------------------------------------ tokens
+
+
+def test_tokens_of_a_file_are_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.csv"
+    file.write_text("idToken\nA\nB\n", encoding="utf-8")
+
+    async def imported(_api: object, content: bytes) -> int:
+        return content.count(b"\n") - 1
+
+    monkeypatch.setattr("csms.cli.import_tokens", imported)
+    result = run("tokens", "import", file)
+    assert (result.exit_code, result.output) == (0, "2 id tokens imported\n")
+
+
+def test_tokens_that_cannot_be_imported_are_a_readable_error(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.csv"
+    result = run("tokens", "import", file)
+    assert result.exit_code == 1
+    assert "cannot be read" in result.output
+    file.write_text("idToken\nA\n", encoding="utf-8")
+    result = run("tokens", "import", file, "--api", "http://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:1 cannot be asked" in result.output

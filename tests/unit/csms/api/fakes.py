@@ -11,8 +11,10 @@ from fastapi import FastAPI
 
 from csms.api.app import create_api
 from csms.control.admission import Knock
+from csms.control.authorization import TokenPolicy
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
+from csms.control.local_lists import ListState, ListStatus
 from csms.control.status import (
     ChargerView,
     ConnectorView,
@@ -20,6 +22,7 @@ from csms.control.status import (
     SessionStatus,
     StationStatus,
 )
+from csms.control.tokens import Tokens
 from csms.control.trials import Progress, Report
 from csms.dispatch.capability import Capability, Proof
 from csms.dispatch.commands import Form, Purpose
@@ -33,6 +36,9 @@ from csms.station.grid import GivenLimit, GridLimit, GridLimitSource, GridStep
 from csms.station.lifecycle import Occupancy
 from csms.station.model import ConnectorKey, CurrentType, LimitSource, RateUnit, Station
 from csms.station.state import ConnectorStatus
+from csms.station.tokens import Reservation
+from csms.storage.memory import MemoryStore
+from tests.unit.csms.control.fakes import FakeClock
 
 DOCUMENT: dict[str, Any] = {
     "stationId": "S1",
@@ -211,6 +217,79 @@ class FakeCommissioning:
         return self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
 
 
+LIST_STATUS = ListStatus(
+    "CP001", ListState.REFUSED, 7, 3, 1, enabled=True, detail="Failed", at=STARTED_AT
+)
+
+
+@dataclass
+class FakeLocalLists:
+    """Answers `snapshot`; raises `error`."""
+
+    snapshot: ListStatus = LIST_STATUS
+    error: Exception | None = None
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def status(self, charger_id: str) -> ListStatus:
+        return self._ask("status", charger_id)
+
+    async def sync(self, charger_id: str) -> ListStatus:
+        return self._ask("sync", charger_id)
+
+    def _ask(self, what: str, charger_id: str) -> ListStatus:
+        self.asked.append((what, charger_id))
+        if self.error is not None:
+            raise self.error
+        return self.snapshot
+
+
+RESERVATION = Reservation(7, ConnectorKey("CP001", 0), "ANNA", STARTED_AT, "FAMILY")
+
+
+@dataclass
+class FakeReservations:
+    """Answers `made`; raises `error`."""
+
+    made: Reservation = RESERVATION
+    error: Exception | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def of(self, charger_id: str) -> list[Reservation]:
+        return [self._ask("of", charger_id)]
+
+    async def reserve(
+        self,
+        connector: ConnectorKey,
+        id_token: str,
+        expires_at: float,
+        parent_id_token: str | None = None,
+    ) -> Reservation:
+        return self._ask("reserve", connector, id_token, expires_at, parent_id_token)
+
+    async def cancel(self, charger_id: str, reservation_id: int) -> Reservation:
+        return self._ask("cancel", charger_id, reservation_id)
+
+    def _ask(self, *what: Any) -> Reservation:
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+        return self.made
+
+
+@dataclass
+class FakeAccess:
+    """Who may charge: tokens are the real thing on a store in memory."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    clock: FakeClock = field(default_factory=FakeClock)
+    local_lists: FakeLocalLists = field(default_factory=FakeLocalLists)
+    reservations: FakeReservations = field(default_factory=FakeReservations)
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.store, self.clock, TokenPolicy(), lambda _charger, _token: False)
+
+
 @dataclass
 class FakeOperations:
     """Answers from its fields; raises `error` in whatever is asked of a charger or a station."""
@@ -229,6 +308,7 @@ class FakeOperations:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     grid: FakeGridLimits = field(default_factory=FakeGridLimits)
     tests: FakeCommissioning = field(default_factory=FakeCommissioning)
+    who: FakeAccess = field(default_factory=FakeAccess)
 
     def healthy(self) -> bool:
         return self.well
@@ -306,6 +386,9 @@ class FakeOperations:
 
     def commissioning(self) -> FakeCommissioning:
         return self.tests
+
+    def access(self) -> FakeAccess:
+        return self.who
 
     def knocked(self) -> Sequence[Knock]:
         return self.knocks

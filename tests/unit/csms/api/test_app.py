@@ -45,6 +45,17 @@ ROUTES = [
     ("GET", "/events"),
     ("POST", "/chargers/{charger_id}/commission"),
     ("GET", "/chargers/{charger_id}/commission"),
+    ("GET", "/tokens"),
+    ("POST", "/tokens"),
+    ("POST", "/tokens/import"),
+    ("GET", "/tokens/{id_tag}"),
+    ("PUT", "/tokens/{id_tag}"),
+    ("DELETE", "/tokens/{id_tag}"),
+    ("GET", "/chargers/{charger_id}/local-list"),
+    ("POST", "/chargers/{charger_id}/local-list"),
+    ("GET", "/chargers/{charger_id}/reservations"),
+    ("POST", "/chargers/{charger_id}/reservations"),
+    ("DELETE", "/chargers/{charger_id}/reservations/{reservation_id}"),
     ("GET", "/metrics"),
 ]
 
@@ -96,7 +107,7 @@ async def test_every_field_of_an_answer_is_described(api: Api) -> None:
     answered = (
         "StatusJson ChargerJson ConnectorJson SessionJson LimitJson EndedSessionJson EventJson "
         "StationSummary KnockJson FrameJson FieldProblem Problem "
-        "TrialJson CapabilityJson"
+        "TrialJson CapabilityJson TokenJson LocalListJson ReservationJson"
     )
     silent = [
         f"{name}.{field}"

@@ -6,11 +6,27 @@ import inspect
 
 import pytest
 
-from csms.api.operations import CommissioningOperations, GridLimitOperations, Operations
+from csms.api.operations import (
+    CommissioningOperations,
+    GridLimitOperations,
+    LocalListOperations,
+    Operations,
+    ReservationOperations,
+    TokenOperations,
+)
 from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
+from csms.control.local_lists import LocalLists
+from csms.control.reservations import Reservations
 from csms.control.supervisor import Supervisor
-from tests.unit.csms.api.fakes import FakeCommissioning, FakeGridLimits, FakeOperations
+from csms.control.tokens import Tokens
+from tests.unit.csms.api.fakes import (
+    FakeCommissioning,
+    FakeGridLimits,
+    FakeLocalLists,
+    FakeOperations,
+    FakeReservations,
+)
 
 
 def the_type_checker_holds_both_to_it(
@@ -22,13 +38,16 @@ def the_type_checker_holds_both_to_it(
 @pytest.mark.parametrize(
     ("port", "size", "implementations"),
     [
-        (Operations, 18, (Supervisor, FakeOperations)),
+        (Operations, 19, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
+        (TokenOperations, 5, (Tokens,)),
+        (ReservationOperations, 3, (Reservations, FakeReservations)),
+        (LocalListOperations, 2, (LocalLists, FakeLocalLists)),
         (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
     ],
 )
 def test_the_real_one_and_the_fake_take_the_same_arguments(
-    port: type, size: int, implementations: tuple[type, type]
+    port: type, size: int, implementations: tuple[type, ...]
 ) -> None:
     asked = {name for name in vars(port) if not name.startswith("_")}
     assert len(asked) == size

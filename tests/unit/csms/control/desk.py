@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from csms.control.access import Access
 from csms.control.recorder import RecorderSettings, StationRecorder
 from csms.control.remote import RemoteRequests
+from csms.control.station_loop import StationLoop
 from csms.ports import IdToken, Recorder, StopReport, StoredSession
 from csms.station.model import ConnectorKey
 from csms.station.state import Session
@@ -24,6 +26,7 @@ class Desk:
     rig: Rig
     recorder: StationRecorder
     remote: RemoteRequests
+    access: Access
 
     def session(self, key: ConnectorKey = A1) -> Session | None:
         return self.rig.loop.state.connectors[key].session
@@ -64,14 +67,29 @@ async def desk(
 ) -> AsyncIterator[Desk]:
     async with rig(station(charger("A", connectors=connectors)), "A") as site:
         remote = RemoteRequests(site.link, 60.0)
+
+        def loop_of(charger_id: str) -> StationLoop | None:
+            return site.loop if charger_id == "A" else None
+
+        used = RecorderSettings() if settings is None else settings
+        access = Access(
+            store=site.store,
+            link=site.link,
+            clock=site.clock,
+            events=site.events,
+            asked_for=remote.asked_for,
+            policy=used,
+            loop_of=loop_of,
+        )
         recorder = StationRecorder(
             site.store,
             site.clock,
             site.events,
             remote,
-            lambda charger_id: site.loop if charger_id == "A" else None,
-            RecorderSettings() if settings is None else settings,
+            loop_of,
+            used,
+            access,
         )
         as_port: Recorder = recorder
         assert as_port.now() == START
-        yield Desk(site, recorder, remote)
+        yield Desk(site, recorder, remote, access)

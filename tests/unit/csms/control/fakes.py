@@ -25,6 +25,7 @@ from csms.errors import StorageError
 from csms.ports import (
     Answer,
     ChargerRecord,
+    LocalListUpdate,
     Outcome,
     StartReport,
     StopReport,
@@ -38,16 +39,10 @@ from csms.station.facts import (
     SessionEnded,
     SessionStarted,
 )
-from csms.station.model import (
-    Charger,
-    Connector,
-    ConnectorKey,
-    CurrentType,
-    RateUnit,
-    Station,
-)
+from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, RateUnit, Station
 from csms.station.register import Register
 from csms.station.state import ConnectorStatus, StationState
+from csms.station.tokens import Reservation
 from csms.storage.memory import MemoryStore
 
 START = 1_000.0
@@ -101,6 +96,8 @@ class FakeLink:
         self.on_disconnect: Callable[[str], None] = lambda _: None
         self.configuration_ready = asyncio.Event()
         self.configuration_ready.set()
+        self.list_version = 0
+        self.list_answers: list[Answer] = []
         self.peak_w = 0
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._may_draw: dict[ConnectorKey, set[int]] = {}
@@ -166,6 +163,23 @@ class FakeLink:
 
     async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
         return self._asked("change_configuration", charger_id, key, value)
+
+    async def local_list_version(self, charger_id: str) -> Answer:
+        answer = self._asked("local_list_version", charger_id)
+        return Answer(answer.outcome, answer.detail, {"version": self.list_version})
+
+    async def send_local_list(self, charger_id: str, update: LocalListUpdate) -> Answer:
+        self.requests.append(("send_local_list", charger_id, update))
+        answer = self.list_answers.pop(0) if self.list_answers else YES
+        if answer.accepted:
+            self.list_version = update.version
+        return answer
+
+    async def reserve(self, reservation: Reservation) -> Answer:
+        return self._asked("reserve", reservation)
+
+    async def cancel_reservation(self, charger_id: str, reservation_id: int) -> Answer:
+        return self._asked("cancel_reservation", charger_id, reservation_id)
 
     # ------------------------------------------------------------------ the script
 

@@ -80,16 +80,6 @@ async def test_a_charger_that_could_not_be_kept_is_not_known() -> None:
 # ------------------------------------------------------------------------------ tokens
 
 
-@pytest.mark.parametrize("reported", ["Card", "CARD", "card"])
-async def test_a_token_of_the_settings_may_charge_and_is_not_kept(reported: str) -> None:
-    settings = RecorderSettings(accept_unknown_tokens=False, id_tokens=frozenset({"Card"}))
-    async with desk(settings) as it:
-        assert await it.recorder.authorize("A", reported) == IdToken(reported)
-        assert await it.rig.store.load_token("Card") is None
-        await it.rig.store.save_token(IdToken("CARD", TokenStatus.BLOCKED))
-        assert (await it.recorder.authorize("A", reported)).status is TokenStatus.BLOCKED
-
-
 @pytest.mark.parametrize(
     ("settings", "status"),
     [(RecorderSettings(), TokenStatus.ACCEPTED), (NOBODY, TokenStatus.INVALID)],

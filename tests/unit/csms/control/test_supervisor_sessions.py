@@ -250,8 +250,8 @@ async def test_ended_sessions_come_newest_first() -> None:
 async def test_tokens_are_kept_and_replaced() -> None:
     settings = RecorderSettings(accept_unknown_tokens=False)
     async with site(two_chargers(), recorder=settings) as it:
-        await it.supervisor.add_tokens([IdToken("ONE"), IdToken("TWO")])
-        await it.supervisor.add_tokens([IdToken("two", TokenStatus.BLOCKED)])
+        await it.supervisor.access().tokens.put([IdToken("ONE"), IdToken("TWO")])
+        await it.supervisor.access().tokens.put([IdToken("two", TokenStatus.BLOCKED)])
         statuses = [
             (await it.supervisor.recorder.authorize("A", name)).status
             for name in ("one", "TWO", "THREE")
@@ -264,7 +264,7 @@ async def test_a_token_that_may_not_charge_is_refused_before_the_charger_is_aske
     async with site(two_chargers(), recorder=nobody) as it:
         await it.connect("A")
         it.link.wire.clear()
-        await it.supervisor.add_tokens([IdToken("STOLEN", TokenStatus.BLOCKED)])
+        await it.supervisor.access().tokens.put([IdToken("STOLEN", TokenStatus.BLOCKED)])
         for token, status in (("STOLEN", "Blocked"), ("NEVERSEEN", "Invalid")):
             with pytest.raises(IdTokenRefusedError, match=f"id token '{token}' is {status}"):
                 await it.supervisor.start_session("SITE", A1, id_token=token)

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
-from csms.ports import Answer, ChargerLink, Outcome
+from csms.ports import Answer, ChargerLink, LocalListUpdate, Outcome
 from csms.protocol.link import OcppLink
 from csms.protocol.ocpp16 import smart_charging
 from csms.protocol.rpc import CallError, Disconnected, Reply, Result, TimedOut
 from csms.station.model import ConnectorKey, Limit, LimitSource, RateUnit
+from csms.station.tokens import Reservation
 
 NOW = 1_772_366_400.0
 KEY = ConnectorKey("CP1", 1)
@@ -202,7 +203,37 @@ REQUESTS: list[tuple[str, Callable[[ChargerLink], Awaitable[Answer]], str, dict[
         "ChangeConfiguration",
         {"key": "HeartbeatInterval", "value": "60"},
     ),
+    (
+        "list",
+        lambda link: link.send_local_list("CP1", LocalListUpdate(3, full=True)),
+        "SendLocalList",
+        {"listVersion": 3, "updateType": "Full"},
+    ),
+    (
+        "reserve",
+        lambda link: link.reserve(Reservation(7, KEY, "GOOD", NOW)),
+        "ReserveNow",
+        {
+            "connectorId": 1,
+            "expiryDate": "2026-03-01T12:00:00Z",
+            "idTag": "GOOD",
+            "reservationId": 7,
+        },
+    ),
+    (
+        "cancel",
+        lambda link: link.cancel_reservation("CP1", 7),
+        "CancelReservation",
+        {"reservationId": 7},
+    ),
 ]
+
+
+async def test_the_version_of_a_list_is_asked_for() -> None:
+    rig = Rig(Result({"listVersion": 4}))
+    answer = await rig.link.local_list_version("CP1")
+    assert answer == Answer(Outcome.ACCEPTED, "", {"version": 4})
+    assert rig.connection.sent == [Sent("GetLocalListVersion", {}, 5)]
 
 
 @pytest.mark.parametrize(

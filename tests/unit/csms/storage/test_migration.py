@@ -10,7 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect
 
 from csms.errors import StorageError
-from csms.storage import dialect, migrate, migration, sessions
+from csms.ports import IdToken, TokenStatus
+from csms.storage import dialect, id_tokens, migrate, migration, sessions
 from csms.storage.tables import metadata
 from tests.unit.csms.storage.databases import url_in
 
@@ -117,6 +118,25 @@ def test_sessions_of_an_older_version_are_kept(url: str, engine: Engine) -> None
             (50, 5.0, "Superseded", True),
         ]
         assert [s.session_id for s in sessions.running(connection)] == ["s0"]
+
+
+def test_tokens_of_an_older_database_are_found_by_their_group(url: str, engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", "csms.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, "0004")
+        insert = "INSERT INTO id_tokens VALUES "
+        connection.exec_driver_sql(f"{insert} ('anna', 'ANNA', 'Accepted', NULL, 'Family')")
+        connection.exec_driver_sql(f"{insert} ('bob', 'BOB', 'Blocked', NULL, NULL)")
+
+    migrate(url)
+
+    with engine.begin() as connection:
+        anna = IdToken("ANNA", parent_id_token="Family")  # noqa: S106
+        assert id_tokens.group(connection, "FAMILY") == [anna]
+        assert id_tokens.load(connection, "Bob") == IdToken("BOB", TokenStatus.BLOCKED)
 
 
 def test_the_way_back_leaves_nothing(url: str, engine: Engine) -> None:

@@ -4,7 +4,6 @@ from types import MappingProxyType
 
 from sqlalchemy import select
 
-from csms.ports import IdToken, TokenStatus
 from csms.storage import stations, tables
 from tests.unit.csms.storage.databases import connected
 
@@ -49,11 +48,3 @@ def test_a_model_named_in_characters_no_database_takes_is_kept_all_the_same() ->
     with connected() as connection:
         stations.save_model_capability(connection, ("V\0", "\ud800", ""), {"unit": "A"})
         assert stations.load_model_capabilities(connection) == {("V\ufffd", "?", ""): {"unit": "A"}}
-
-
-def test_a_token_is_kept_as_written_and_found_folded() -> None:
-    token = IdToken("StraßE", TokenStatus.BLOCKED)
-    with connected() as connection:
-        stations.save_token(connection, token)
-        assert stations.load_token(connection, "STRASSE") == token
-        assert stations.load_token(connection, "STRASS") is None

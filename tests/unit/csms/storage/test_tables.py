@@ -16,9 +16,11 @@ def test_the_tables() -> None:
         "grid_limits",
         "id_tokens",
         "limits",
+        "local_lists",
         "meter_samples",
         "model_capabilities",
         "quarantine",
+        "reservations",
         "sessions",
         "stations",
     ]

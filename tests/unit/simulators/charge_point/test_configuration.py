@@ -27,7 +27,10 @@ def value(key: str) -> str:
         ("ConnectionTimeOut", "60"),
         ("ChargeProfileMaxStackLevel", "8"),
         ("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
-        ("SupportedFeatureProfiles", "Core,SmartCharging,RemoteTrigger"),
+        (
+            "SupportedFeatureProfiles",
+            "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
+        ),
         ("AuthorizeRemoteTxRequests", "false"),
     ],
 )
@@ -52,7 +55,7 @@ def test_the_unit_it_takes_is_told(unit: RateUnit, text: str) -> None:
 
 def test_all_keys_are_given_when_none_is_asked_for() -> None:
     known, unknown = configuration().get()
-    assert len(known) == 23
+    assert len(known) == 26
     assert unknown == []
     assert [item.key for item in known if item.readonly] == [
         "NumberOfConnectors",
@@ -62,6 +65,8 @@ def test_all_keys_are_given_when_none_is_asked_for() -> None:
         "ChargingScheduleMaxPeriods",
         "MaxChargingProfilesInstalled",
         "GetConfigurationMaxKeys",
+        "LocalAuthListMaxLength",
+        "SendLocalListMaxLength",
     ]
 
 

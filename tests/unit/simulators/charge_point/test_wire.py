@@ -297,7 +297,34 @@ async def test_configuration_is_told_and_changed() -> None:
             "unknownKey": ["X"],
         }
         everything = await link.call("GetConfiguration", {})
-        assert len(everything["configurationKey"]) == 23
+        assert len(everything["configurationKey"]) == 26
+
+
+async def test_a_local_list_is_taken_and_its_version_told() -> None:
+    async with linked() as link:
+        assert await link.call("GetLocalListVersion", {}) == {"listVersion": 0}
+        entry = {"idTag": "TAG", "idTagInfo": {"status": "Accepted", "parentIdTag": "P"}}
+        update = {"listVersion": 3, "updateType": "Full", "localAuthorizationList": [entry]}
+        assert await link.call("SendLocalList", update) == {"status": "Accepted"}
+        again = {"listVersion": 3, "updateType": "Differential"}
+        assert await link.call("SendLocalList", again) == {"status": "VersionMismatch"}
+        assert await link.call("GetLocalListVersion", {}) == {"listVersion": 3}
+
+
+async def test_a_connector_is_reserved_and_given_back() -> None:
+    async with linked() as link:
+        asked = {
+            "connectorId": 1,
+            "expiryDate": "2099-01-01T00:00:00Z",
+            "idTag": "TAG",
+            "reservationId": 7,
+            "parentIdTag": "P",
+        }
+        assert await link.call("ReserveNow", asked) == {"status": "Accepted"}
+        another = {**asked, "reservationId": 8}
+        assert await link.call("ReserveNow", another) == {"status": "Occupied"}
+        assert await link.call("CancelReservation", {"reservationId": 7}) == {"status": "Accepted"}
+        assert await link.call("CancelReservation", {"reservationId": 7}) == {"status": "Rejected"}
 
 
 async def test_the_rest_is_answered() -> None:

@@ -169,3 +169,18 @@ def test_configuration_is_bounded() -> None:
     assert len(regular) == 501
     assert len(regular["K0"]) == 2000
     assert len(regular["unknownKey"]) == 500
+
+
+@pytest.mark.parametrize(
+    ("payload", "outcome", "told"),
+    [
+        ({"listVersion": 0}, Outcome.ACCEPTED, {"version": 0}),
+        ({"listVersion": "12"}, Outcome.ACCEPTED, {"version": 12}),
+        ({"listVersion": -1}, Outcome.UNSUPPORTED, {"listVersion": -1}),
+        ({}, Outcome.INVALID, {}),
+        (None, Outcome.INVALID, {}),
+    ],
+)
+def test_the_version_of_a_local_list(payload: Any, outcome: Outcome, told: dict[str, Any]) -> None:
+    answer = answers.result("GetLocalListVersion", payload)
+    assert (answer.outcome, answer.payload) == (outcome, told)
