@@ -17,6 +17,43 @@ from csms.station.model import ConnectorKey, Station
 from csms.station.tokens import Reservation
 
 
+class SessionOperations(Protocol):
+    """Sessions, running and ended. Failures are `csms.errors.StationError`s."""
+
+    async def start(
+        self,
+        station_id: str,
+        connector: ConnectorKey,
+        *,
+        vehicle_max_w: int | None = None,
+        id_token: str | None = None,
+    ) -> SessionStatus:
+        """Start a session from afar; returns once the charger has started it."""
+        ...
+
+    async def stop(self, station_id: str, session_id: str) -> StoredSession:
+        """Stop a session from afar; returns once the charger has stopped it."""
+        ...
+
+    async def update_power(
+        self,
+        station_id: str,
+        session_id: str,
+        *,
+        consumed_w: int | None = None,
+        vehicle_max_w: int | None = None,
+        forget_vehicle_max: bool = False,
+    ) -> SessionStatus:
+        """Take a report of consumption as if metered, and a new vehicle maximum or none."""
+        ...
+
+    async def ended(
+        self, station_id: str, *, limit: int = 100, before: float | None = None
+    ) -> list[StoredSession]:
+        """Past sessions, newest end first."""
+        ...
+
+
 class GridLimitOperations(Protocol):
     """What may be said and asked of grid limits at run time. Every answer is how it is then.
 
@@ -179,37 +216,8 @@ class Operations(Protocol):
         """Remove a station that no file has. Raises ConfigurationRefusedError."""
         ...
 
-    async def start_session(
-        self,
-        station_id: str,
-        connector: ConnectorKey,
-        *,
-        vehicle_max_w: int | None = None,
-        id_token: str | None = None,
-    ) -> SessionStatus:
-        """Start a session from afar; returns once the charger has started it."""
-        ...
-
-    async def stop_session(self, station_id: str, session_id: str) -> StoredSession:
-        """Stop a session from afar; returns once the charger has stopped it."""
-        ...
-
-    async def update_power(
-        self,
-        station_id: str,
-        session_id: str,
-        *,
-        consumed_w: int | None = None,
-        vehicle_max_w: int | None = None,
-        forget_vehicle_max: bool = False,
-    ) -> SessionStatus:
-        """Take a report of consumption as if metered, and a new vehicle maximum or none."""
-        ...
-
-    async def ended_sessions(
-        self, station_id: str, *, limit: int = 100, before: float | None = None
-    ) -> list[StoredSession]:
-        """Past sessions, newest end first."""
+    def sessions(self) -> SessionOperations:
+        """The sessions of the stations."""
         ...
 
     def grid_limits(self) -> GridLimitOperations:

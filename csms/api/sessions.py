@@ -80,7 +80,7 @@ def _add_station_form(routes: APIRouter, operations: Operations) -> None:
         if state == "running":
             running = operations.status(station_id).sessions()
             return schemas.RunningSessions(sessions=[render.session(s) for s in running[:limit]])
-        ended: list[StoredSession] = await operations.ended_sessions(
+        ended: list[StoredSession] = await operations.sessions().ended(
             station_id, limit=limit, before=_epoch(before)
         )
         return schemas.EndedSessions(sessions=[render.ended_session(s) for s in ended])
@@ -110,7 +110,7 @@ def _add_station_form(routes: APIRouter, operations: Operations) -> None:
 async def _start(
     operations: Operations, station_id: str, body: schemas.StartBody
 ) -> schemas.SessionAnswer:
-    started = await operations.start_session(
+    started = await operations.sessions().start(
         station_id,
         body.connector(),
         vehicle_max_w=_watts(body.vehicle_max_power),
@@ -123,7 +123,7 @@ async def _update(
     operations: Operations, station_id: str, session_id: str, body: schemas.PowerUpdate
 ) -> schemas.SessionAnswer:
     _require_plausible(operations, station_id, session_id, body.consumed_power)
-    updated = await operations.update_power(
+    updated = await operations.sessions().update_power(
         station_id,
         session_id,
         consumed_w=_watts(body.consumed_power),
@@ -156,7 +156,7 @@ def _require_plausible(
 async def _stop(
     operations: Operations, station_id: str, session_id: str
 ) -> schemas.EndedSessionAnswer:
-    stopped = await operations.stop_session(station_id, session_id)
+    stopped = await operations.sessions().stop(station_id, session_id)
     return schemas.EndedSessionAnswer(session=render.ended_session(stopped))
 
 

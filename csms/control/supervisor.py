@@ -29,21 +29,16 @@ from csms.control.recorder import RecorderSettings, StationRecorder, as_started
 from csms.control.remote import RemoteRequests
 from csms.control.restored import remember_limits
 from csms.control.sender import LimitAnswered
+from csms.control.sessions import SessionRequests
 from csms.control.station_loop import LoopSettings, StationLoop
-from csms.control.status import SessionStatus, StationStatus
+from csms.control.status import StationStatus
 from csms.control.trials import Patience
-from csms.control.view import session_status, station_status
+from csms.control.view import station_status
 from csms.dispatch.commands import SetLimit
 from csms.dispatch.ledger import Entry, Ledger, superseded
 from csms.errors import (
-    ChargerOfflineError,
     ConfigurationRefusedError,
-    ConnectorOccupiedError,
-    IdTokenRefusedError,
     StationError,
-    UnknownChargerError,
-    UnknownConnectorError,
-    UnknownSessionError,
     UnknownStationError,
 )
 from csms.ports import (
@@ -55,12 +50,10 @@ from csms.ports import (
     StoredSession,
     TokenStatus,
 )
-from csms.station.facts import MeterSample, VehicleMaximumDeclared
 from csms.station.feasibility import feasibility
-from csms.station.lifecycle import may_start
 from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, Station
 from csms.station.presumption import PresumedEnd
-from csms.station.state import Session, StationState
+from csms.station.state import StationState
 from csms.station.update import apply
 
 log = structlog.get_logger(__name__)
@@ -155,6 +148,15 @@ class Supervisor:
             store, clock, self._events, self._remote, self.loop_of, settings.recorder, self._access
         )
         self._presumption = Presumption(self._loops.values, self.recorder, clock)
+        self._sessions = SessionRequests(
+            store=store,
+            link=link,
+            clock=clock,
+            remote=self._remote,
+            recorder=self.recorder,
+            loop=self._loop,
+            operator_id=settings.operator_id,
+        )
 
     # ------------------------------------------------------------------ life
 
@@ -361,6 +363,10 @@ class Supervisor:
         """Whether the loops run."""
         return self._tasks is not None
 
+    def sessions(self) -> SessionRequests:
+        """Sessions at the request of people and programs."""
+        return self._sessions
+
     def grid_limits(self) -> GridLimits:
         """What may be said and asked of the stations' grid limits at run time."""
         return self._grid
@@ -469,87 +475,6 @@ class Supervisor:
             and other.station_id != station.station_id
         ]
 
-    # ------------------------------------------------------------------ sessions
-
-    async def start_session(
-        self,
-        station_id: str,
-        connector: ConnectorKey,
-        *,
-        vehicle_max_w: int | None = None,
-        id_token: str | None = None,
-    ) -> SessionStatus:
-        """Start a session from afar; returns when the charger has started it and it has a share.
-
-        Raises UnknownStationError, UnknownChargerError, UnknownConnectorError,
-        ConnectorOccupiedError, IdTokenRefusedError, ChargerOfflineError, ChargerRefusedError,
-        ChargerSilentError.
-        """
-        loop = self._loop(station_id)
-        _require_connector(loop, connector)
-        if not self._link.is_connected(connector.charger_id):
-            raise ChargerOfflineError(f"charger {connector.charger_id} is not connected")
-        if not may_start(loop.state.connectors[connector]):
-            raise ConnectorOccupiedError(_why_not(loop, connector))
-        if id_token is not None:
-            token = await self.recorder.authorize(connector.charger_id, id_token)
-            if token.status is not TokenStatus.ACCEPTED:
-                raise IdTokenRefusedError(f"id token {id_token!r} is {token.status.value}")
-        session_id = await self._remote.start(
-            connector, id_token or self._settings.operator_id, vehicle_max_w
-        )
-        return await self._session_status(loop, session_id)
-
-    async def stop_session(self, station_id: str, session_id: str) -> StoredSession:
-        """Stop a session from afar; returns it as kept, ended.
-
-        Raises UnknownStationError, UnknownSessionError, ChargerOfflineError, ChargerRefusedError,
-        ChargerSilentError.
-        """
-        loop = self._loop(station_id)
-        session = _session(loop, session_id)
-        charger_id = session.connector.charger_id
-        if not self._link.is_connected(charger_id):
-            raise ChargerOfflineError(f"charger {charger_id} is not connected")
-        await self._remote.stop(charger_id, session.transaction_id, session_id)
-        await loop.caught_up()
-        stored = await self._store.find(charger_id, session.transaction_id)
-        if stored is None:
-            raise UnknownSessionError(f"session {session_id} is not in the store")
-        return stored
-
-    async def update_power(
-        self,
-        station_id: str,
-        session_id: str,
-        *,
-        consumed_w: int | None = None,
-        vehicle_max_w: int | None = None,
-        forget_vehicle_max: bool = False,
-    ) -> SessionStatus:
-        """Take a report of consumption as if it had been metered, and a new vehicle maximum.
-
-        `forget_vehicle_max` takes back what was declared of the vehicle before.
-
-        Raises UnknownStationError, UnknownSessionError.
-        """
-        loop = self._loop(station_id)
-        session = _session(loop, session_id)
-        now = self._clock.now()
-        if vehicle_max_w is not None or forget_vehicle_max:
-            await self._store.declare_vehicle(session_id, vehicle_max_w)
-            loop.post(VehicleMaximumDeclared(session.connector, now, vehicle_max_w))
-        if consumed_w is not None:
-            self.recorder.record(MeterSample(session.connector, now, power_w=consumed_w))
-        return await self._session_status(loop, session_id)
-
-    async def ended_sessions(
-        self, station_id: str, *, limit: int = 100, before: float | None = None
-    ) -> list[StoredSession]:
-        """Past sessions, newest end first. Raises UnknownStationError."""
-        self._loop(station_id)
-        return await self._store.ended(station_id, limit=limit, before=before)
-
     # ------------------------------------------------------------------ inside
 
     def _loop(self, station_id: str) -> StationLoop:
@@ -557,36 +482,3 @@ class Supervisor:
         if loop is None:
             raise UnknownStationError(f"no station {station_id!r}")
         return loop
-
-    async def _session_status(self, loop: StationLoop, session_id: str) -> SessionStatus:
-        await loop.caught_up()
-        return session_status(loop, _session(loop, session_id))
-
-
-def _require_connector(loop: StationLoop, key: ConnectorKey) -> None:
-    charger = loop.state.station.charger(key.charger_id)
-    if charger is None:
-        raise UnknownChargerError(f"station {loop.station_id} has no charger {key.charger_id!r}")
-    if key not in loop.state.connectors:
-        raise UnknownConnectorError(
-            f"charger {key.charger_id} has no connector {key.connector_id}; "
-            f"it has {len(charger.connectors)}"
-        )
-
-
-def _why_not(loop: StationLoop, connector: ConnectorKey) -> str:
-    """Why no session may be started on this connector."""
-    state = loop.state.connectors[connector]
-    if state.session is not None:
-        return f"connector {connector} has a session already: {state.session.session_id}"
-    error = "" if state.error_code in {"", "NoError"} else f" ({state.error_code})"
-    return f"connector {connector} cannot take a session: it is {state.status.value}{error}"
-
-
-def _session(loop: StationLoop, session_id: str) -> Session:
-    session = loop.state.session(session_id)
-    if session is None:
-        raise UnknownSessionError(
-            f"station {loop.station_id} has no running session {session_id!r}"
-        )
-    return session

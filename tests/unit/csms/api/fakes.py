@@ -328,7 +328,7 @@ class FakeOperations:
         return self.default
 
     def station(self, station_id: str) -> Station:
-        self._ask("station", station_id)
+        self.ask("station", station_id)
         if station_id not in self.stations:
             raise UnknownStationError(f"no station {station_id!r}")
         return self.stations[station_id]
@@ -338,48 +338,15 @@ class FakeOperations:
         return replace(self.snapshot, station_id=station_id)
 
     async def configure(self, station: Station) -> None:
-        self._ask("configure", station)
+        self.ask("configure", station)
         self.stations[station.station_id] = station
 
     async def remove(self, station_id: str) -> None:
-        self._ask("remove", station_id)
+        self.ask("remove", station_id)
         del self.stations[station_id]
 
-    async def start_session(
-        self,
-        station_id: str,
-        connector: ConnectorKey,
-        *,
-        vehicle_max_w: int | None = None,
-        id_token: str | None = None,
-    ) -> SessionStatus:
-        self._ask("start", station_id, connector, vehicle_max_w, id_token)
-        return RUNNING
-
-    async def stop_session(self, station_id: str, session_id: str) -> StoredSession:
-        self._ask("stop", station_id, session_id)
-        return ENDED
-
-    async def update_power(
-        self,
-        station_id: str,
-        session_id: str,
-        *,
-        consumed_w: int | None = None,
-        vehicle_max_w: int | None = None,
-        forget_vehicle_max: bool = False,
-    ) -> SessionStatus:
-        declared = "forgotten" if forget_vehicle_max else vehicle_max_w
-        self._ask("update", station_id, session_id, consumed_w, declared)
-        if session_id != RUNNING.session_id:
-            raise UnknownSessionError(f"no session {session_id!r}")
-        return RUNNING
-
-    async def ended_sessions(
-        self, station_id: str, *, limit: int = 100, before: float | None = None
-    ) -> list[StoredSession]:
-        self._ask("ended", station_id, limit, before)
-        return self.past[:limit]
+    def sessions(self) -> FakeSessions:
+        return FakeSessions(self)
 
     def grid_limits(self) -> FakeGridLimits:
         return self.grid
@@ -399,10 +366,53 @@ class FakeOperations:
     def last_event(self) -> int:
         return self.journal[-1].number if self.journal else 1_000
 
-    def _ask(self, *what: Any) -> None:
+    def ask(self, *what: Any) -> None:
         self.asked.append(what)
         if self.error is not None:
             raise self.error
+
+
+@dataclass
+class FakeSessions:
+    """Answers what there is; what is asked, and what is raised, is up to the whole."""
+
+    of: FakeOperations
+
+    async def start(
+        self,
+        station_id: str,
+        connector: ConnectorKey,
+        *,
+        vehicle_max_w: int | None = None,
+        id_token: str | None = None,
+    ) -> SessionStatus:
+        self.of.ask("start", station_id, connector, vehicle_max_w, id_token)
+        return RUNNING
+
+    async def stop(self, station_id: str, session_id: str) -> StoredSession:
+        self.of.ask("stop", station_id, session_id)
+        return ENDED
+
+    async def update_power(
+        self,
+        station_id: str,
+        session_id: str,
+        *,
+        consumed_w: int | None = None,
+        vehicle_max_w: int | None = None,
+        forget_vehicle_max: bool = False,
+    ) -> SessionStatus:
+        declared = "forgotten" if forget_vehicle_max else vehicle_max_w
+        self.of.ask("update", station_id, session_id, consumed_w, declared)
+        if session_id != RUNNING.session_id:
+            raise UnknownSessionError(f"no session {session_id!r}")
+        return RUNNING
+
+    async def ended(
+        self, station_id: str, *, limit: int = 100, before: float | None = None
+    ) -> list[StoredSession]:
+        self.of.ask("ended", station_id, limit, before)
+        return self.of.past[:limit]
 
 
 @dataclass

@@ -12,12 +12,14 @@ from csms.api.operations import (
     LocalListOperations,
     Operations,
     ReservationOperations,
+    SessionOperations,
     TokenOperations,
 )
 from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
 from csms.control.local_lists import LocalLists
 from csms.control.reservations import Reservations
+from csms.control.sessions import SessionRequests
 from csms.control.supervisor import Supervisor
 from csms.control.tokens import Tokens
 from tests.unit.csms.api.fakes import (
@@ -26,6 +28,7 @@ from tests.unit.csms.api.fakes import (
     FakeLocalLists,
     FakeOperations,
     FakeReservations,
+    FakeSessions,
 )
 
 
@@ -38,8 +41,9 @@ def the_type_checker_holds_both_to_it(
 @pytest.mark.parametrize(
     ("port", "size", "implementations"),
     [
-        (Operations, 19, (Supervisor, FakeOperations)),
+        (Operations, 16, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
+        (SessionOperations, 4, (SessionRequests, FakeSessions)),
         (TokenOperations, 5, (Tokens,)),
         (ReservationOperations, 3, (Reservations, FakeReservations)),
         (LocalListOperations, 2, (LocalLists, FakeLocalLists)),

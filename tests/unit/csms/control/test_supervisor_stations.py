@@ -175,11 +175,11 @@ async def test_what_was_declared_of_a_vehicle_is_taken_back() -> None:
         await it.connect("A")
         await it.start(ConnectorKey("A", 1))
         (session,) = it.supervisor.status("SITE").sessions()
-        declared = await it.supervisor.update_power(
+        declared = await it.supervisor.sessions().update_power(
             "SITE", session.session_id, vehicle_max_w=50_000
         )
         assert declared.vehicle_max_w == 50_000
-        learned = await it.supervisor.update_power(
+        learned = await it.supervisor.sessions().update_power(
             "SITE", session.session_id, forget_vehicle_max=True
         )
         assert learned.vehicle_max_w is None

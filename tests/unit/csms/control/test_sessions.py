@@ -60,7 +60,7 @@ async def test_static_load_comes_off_first() -> None:
         await it.connect("A")
         await it.connect("B")
         for key in (A1, A2, B1, B2):
-            await it.supervisor.start_session("SITE", key, vehicle_max_w=150_000)
+            await it.supervisor.sessions().start("SITE", key, vehicle_max_w=150_000)
         assert set(it.allocated().values()) == {99_250}
         assert it.supervisor.status("SITE").allocated_w == 397_000
 
@@ -69,11 +69,11 @@ async def test_a_session_is_started_from_afar() -> None:
     async with site(two_chargers()) as it:
         it.obeying()
         await it.connect("A")
-        shown = await it.supervisor.start_session("SITE", A1, vehicle_max_w=50_000)
+        shown = await it.supervisor.sessions().start("SITE", A1, vehicle_max_w=50_000)
         assert (shown.connector, shown.id_token) == (A1, "CSMS")
         assert (shown.vehicle_max_w, shown.allocated_w) == (50_000, 50_000)
         assert it.link.named("remote_start") == [(A1, "CSMS")]
-        other = await it.supervisor.start_session("SITE", A2, id_token="MINE")  # noqa: S106
+        other = await it.supervisor.sessions().start("SITE", A2, id_token="MINE")  # noqa: S106
         assert (other.id_token, other.vehicle_max_w) == ("MINE", None)
 
 
@@ -105,7 +105,7 @@ async def busy_starting(it: Site) -> None:
     async def meanwhile(key: ConnectorKey, id_token: str) -> None:
         it.link.on_remote_start = None
         with pytest.raises(ConnectorOccupiedError, match="is being started"):
-            await it.supervisor.start_session("SITE", A1)
+            await it.supervisor.sessions().start("SITE", A1)
 
     it.link.on_remote_start = meanwhile
 
@@ -136,7 +136,7 @@ async def test_a_start_that_cannot_be_done_says_why(
         await it.connect("A")
         await prepare(it)  # type: ignore[misc]
         with pytest.raises(error, match=words):
-            await it.supervisor.start_session(station_id, ConnectorKey(*key))
+            await it.supervisor.sessions().start(station_id, ConnectorKey(*key))
 
 
 async def test_another_driver_who_is_faster_ends_the_start() -> None:
@@ -148,7 +148,7 @@ async def test_another_driver_who_is_faster_ends_the_start() -> None:
 
         it.link.on_remote_start = somebody_else
         with pytest.raises(ConnectorOccupiedError, match="another driver"):
-            await it.supervisor.start_session(
+            await it.supervisor.sessions().start(
                 "SITE",
                 A1,
                 id_token="MINE",  # noqa: S106
@@ -162,8 +162,8 @@ async def test_a_session_is_stopped_from_afar() -> None:
     async with site(two_chargers()) as it:
         it.obeying()
         await it.connect("A")
-        shown = await it.supervisor.start_session("SITE", A1)
-        ended = await it.supervisor.stop_session("SITE", shown.session_id)
+        shown = await it.supervisor.sessions().start("SITE", A1)
+        ended = await it.supervisor.sessions().stop("SITE", shown.session_id)
         assert (ended.session_id, ended.reason, ended.energy_wh) == (
             shown.session_id,
             "Remote",
@@ -172,7 +172,7 @@ async def test_a_session_is_stopped_from_afar() -> None:
         assert ended.ended_at == START + 1
         assert it.link.named("remote_stop") == [("A", shown.transaction_id)]
         assert it.supervisor.status("SITE").sessions() == []
-        assert await it.supervisor.ended_sessions("SITE") == [ended]
+        assert await it.supervisor.sessions().ended("SITE") == [ended]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,9 @@ async def test_a_stop_that_cannot_be_done_says_why(
         (session,) = it.supervisor.status("SITE").sessions()
         await prepare(it)  # type: ignore[misc]
         with pytest.raises(error, match=words):
-            await it.supervisor.stop_session(station_id, session.session_id if known else "nobody")
+            await it.supervisor.sessions().stop(
+                station_id, session.session_id if known else "nobody"
+            )
 
 
 async def test_a_session_that_is_not_in_the_store_cannot_be_shown() -> None:
@@ -211,7 +213,7 @@ async def test_a_session_that_is_not_in_the_store_cannot_be_shown() -> None:
         it.obeying()
         it.store.loses_what_ends = True
         with pytest.raises(UnknownSessionError, match="is not in the store"):
-            await it.supervisor.stop_session("SITE", session.session_id)
+            await it.supervisor.sessions().stop("SITE", session.session_id)
 
 
 async def test_reported_power_counts_as_if_it_was_metered() -> None:
@@ -220,17 +222,17 @@ async def test_reported_power_counts_as_if_it_was_metered() -> None:
         await it.start(A1)
         (session,) = it.supervisor.status("SITE").sessions()
         name = session.session_id
-        shown = await it.supervisor.update_power("SITE", name, vehicle_max_w=90_000)
+        shown = await it.supervisor.sessions().update_power("SITE", name, vehicle_max_w=90_000)
         assert (shown.measured_w, shown.allocated_w) == (None, 90_000)
         assert await it.store.samples(name) == []
-        shown = await it.supervisor.update_power("SITE", name, consumed_w=42_000)
+        shown = await it.supervisor.sessions().update_power("SITE", name, consumed_w=42_000)
         assert (shown.measured_w, shown.allocated_w) == (42_000, 90_000)
         assert [s.power_w for s in await it.store.samples(name)] == [42_000]
         assert (await it.store.running())[0].vehicle_max_w == 90_000
         with pytest.raises(UnknownSessionError):
-            await it.supervisor.update_power("SITE", "nobody", consumed_w=1)
+            await it.supervisor.sessions().update_power("SITE", "nobody", consumed_w=1)
         with pytest.raises(UnknownStationError):
-            await it.supervisor.update_power("NOWHERE", name, consumed_w=1)
+            await it.supervisor.sessions().update_power("NOWHERE", name, consumed_w=1)
 
 
 async def test_ended_sessions_come_newest_first() -> None:
@@ -239,12 +241,12 @@ async def test_ended_sessions_come_newest_first() -> None:
         await store.start(stored(f"s{number}", number, A1))
         await store.end(f"s{number}", ended_at=START + number, meter_stop_wh=1, reason="Local")
     async with site(two_chargers(), store=store) as it:
-        newest = await it.supervisor.ended_sessions("SITE", limit=2)
+        newest = await it.supervisor.sessions().ended("SITE", limit=2)
         assert [s.session_id for s in newest] == ["s3", "s2"]
-        before = await it.supervisor.ended_sessions("SITE", before=START + 2)
+        before = await it.supervisor.sessions().ended("SITE", before=START + 2)
         assert [s.session_id for s in before] == ["s1"]
         with pytest.raises(UnknownStationError):
-            await it.supervisor.ended_sessions("NOWHERE")
+            await it.supervisor.sessions().ended("NOWHERE")
 
 
 async def test_tokens_are_kept_and_replaced() -> None:
@@ -267,7 +269,7 @@ async def test_a_token_that_may_not_charge_is_refused_before_the_charger_is_aske
         await it.supervisor.access().tokens.put([IdToken("STOLEN", TokenStatus.BLOCKED)])
         for token, status in (("STOLEN", "Blocked"), ("NEVERSEEN", "Invalid")):
             with pytest.raises(IdTokenRefusedError, match=f"id token '{token}' is {status}"):
-                await it.supervisor.start_session("SITE", A1, id_token=token)
+                await it.supervisor.sessions().start("SITE", A1, id_token=token)
         assert it.link.wire == []
 
 
@@ -276,7 +278,7 @@ async def test_an_operator_may_start_where_unknown_tokens_may_not() -> None:
     async with site(two_chargers(), recorder=nobody) as it:
         await it.connect("A")
         it.obeying()
-        started = await it.supervisor.start_session("SITE", A1)
+        started = await it.supervisor.sessions().start("SITE", A1)
         assert started.allocated_w == 200_000
         # Asked for once and no more: whoever shows that token later is refused.
         assert (await it.supervisor.recorder.authorize("A", "CSMS")).status is TokenStatus.INVALID
