@@ -202,6 +202,36 @@ class StopReport:
     id_token: str | None = None
 
 
+class Topic(StrEnum):
+    """What a charger reports on beside charging.
+
+    DIAGNOSTICS is OCPP 1.6 §4.4, FIRMWARE §4.5 and its signed form, LOG and SECURITY are those of
+    the security white paper.
+    """
+
+    DIAGNOSTICS = "diagnostics"
+    FIRMWARE = "firmware"
+    LOG = "log"
+    SECURITY = "security"
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerReport:
+    """How far a charger has come with a task, or a security event.
+
+    `what` is the status or the kind of the event. `at` is when csms heard of it, `told_at` the
+    charger's own time. `request_id` names the request of csms it belongs to.
+    """
+
+    charger_id: str
+    topic: Topic
+    what: str
+    at: float
+    info: str = ""
+    told_at: float | None = None
+    request_id: int | None = None
+
+
 class Gate(Protocol):
     """Who may connect."""
 
@@ -247,8 +277,15 @@ class Recorder(Protocol):
         """Anything that need not be durable before it is answered."""
         ...
 
+    async def report(self, report: ChargerReport) -> None:
+        """Something an operator reads of this charger. Kept when it returns, if it can be kept.
+
+        Never fails: what the database does not take is known until csms stops.
+        """
+        ...
+
     def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
-        """A message that changes nothing in the model (firmware, diagnostics, data transfer)."""
+        """A message that changes nothing in the model (data transfer, what cannot be read)."""
         ...
 
 
@@ -370,7 +407,7 @@ ModelKey = tuple[str, str, str]
 
 
 class StationStore(Protocol):
-    """Station configurations, grid limits, charger records, id tokens and capabilities."""
+    """Station configurations, grid limits, id tokens, and what is remembered of chargers."""
 
     async def save_station(self, station_id: str, document: Mapping[str, Any]) -> None:
         """Insert or replace. Durable when it returns."""
@@ -422,6 +459,14 @@ class StationStore(Protocol):
 
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         """What is known of every charger model."""
+        ...
+
+    async def save_reports(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """Insert or replace the newest reports of a charger. Durable when it returns."""
+        ...
+
+    async def load_reports(self) -> dict[str, dict[str, Any]]:
+        """The newest reports of every charger, by charger id."""
         ...
 
 

@@ -14,12 +14,14 @@ import structlog
 from csms.control.events import EventLog
 from csms.control.recent import RecentSessions
 from csms.control.remote import RemoteRequests
+from csms.control.reports import ReportBook
 from csms.control.station_loop import StationLoop
 from csms.errors import StorageError
 from csms.ports import (
     BootReport,
     BootVerdict,
     ChargerRecord,
+    ChargerReport,
     Clock,
     IdToken,
     StartReport,
@@ -28,6 +30,7 @@ from csms.ports import (
     Store,
     StoredSession,
     TokenStatus,
+    Topic,
 )
 from csms.station.facts import (
     ChargerBooted,
@@ -72,7 +75,8 @@ class StationRecorder:
     """`ports.Recorder` on a store and the station loops.
 
     `loop_of` finds the loop a charger belongs to, None for a charger of no station. `records` is
-    what is remembered of the chargers, by id; kept up to date here.
+    what is remembered of the chargers, by id, and `reports` what they said beside charging; both
+    are kept up to date here.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class StationRecorder:
         self._listed = frozenset(token.casefold() for token in settings.id_tokens)
         self._recent = RecentSessions()
         self.records: dict[str, ChargerRecord] = {}
+        self.reports = ReportBook(store)
 
     def now(self) -> float:
         """UTC epoch seconds."""
@@ -182,6 +187,17 @@ class StationRecorder:
         if isinstance(fact, MeterSample):
             self._store.sample(self._session_of(loop, fact), fact)
         loop.post(fact)
+
+    async def report(self, report: ChargerReport) -> None:
+        """Keep what a charger of a station reports, and put it among the events."""
+        loop = self._loop_of(report.charger_id)
+        if loop is None:
+            return
+        security = report.topic is Topic.SECURITY
+        kind = "security_event" if security else "charger_reported"
+        words = f"{report.charger_id} {report.topic.value} {report.what} {report.info}".rstrip()
+        self._events.add(loop.station_id, kind, words)
+        await self.reports.add(report)
 
     def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
         """Put a message that changes nothing in the model among the events."""

@@ -154,6 +154,7 @@ class Supervisor:
         """
         self.recorder.records = await self._store.load_chargers()
         await self._capabilities.load()
+        await self.recorder.reports.load()
         self._tokens = itertools.count(await self._store.last_token() + 1)
         running = await self._store.running()
         stations = await self._stations()
