@@ -10,7 +10,17 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from csms.api import chargers, commissioning, grid, metrics, problems, render, sessions, stations
+from csms.api import (
+    chargers,
+    commands,
+    commissioning,
+    grid,
+    metrics,
+    problems,
+    render,
+    sessions,
+    stations,
+)
 from csms.api.operations import Operations
 from csms.api.schemas import Health, Problem
 from csms.ports import FrameLog
@@ -69,6 +79,7 @@ def create_api(operations: Operations, frames: FrameLog) -> FastAPI:
     app.include_router(grid.router(operations))
     app.include_router(sessions.router(operations))
     app.include_router(chargers.router(operations, frames))
+    app.include_router(commands.router(operations))
     app.include_router(commissioning.router(operations))
 
     @app.get("/metrics", tags=["process"], response_class=Response)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from csms.api import render, schemas
+from csms.api import command_schemas, render, schemas
 from csms.api.operations import Operations
 from csms.api.problems import responses
 from csms.api.strict import StrictRoute
 from csms.errors import UnknownChargerError
-from csms.ports import FrameLog
+from csms.ports import FrameLog, Topic
 
 FRAMES = 200
 MOST_FRAMES = 5_000
@@ -31,6 +31,16 @@ def router(operations: Operations, frames: FrameLog) -> APIRouter:
     async def list_knocked() -> schemas.Knocks:
         """List the chargers that were refused because no station has them."""
         return schemas.Knocks(chargers=[render.knock(k) for k in operations.knocked()])
+
+    @routes.get("/chargers/{charger_id}", responses=responses(HTTPStatus.NOT_FOUND))
+    async def read_charger(charger_id: str) -> command_schemas.ChargerDetailJson:
+        """Read a charger, with what it said of its firmware, logs and security."""
+        for station_id in operations.station_ids():
+            for charger in operations.status(station_id).chargers:
+                if charger.charger_id == charger_id:
+                    said = {t: operations.commands().reports(charger_id, t) for t in Topic}
+                    return render.charger_detail(station_id, charger, said)
+        raise UnknownChargerError(f"no station has a charger {charger_id!r}")
 
     @routes.get(
         "/chargers/{charger_id}/frames",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.status import SessionStatus, StationStatus
 from csms.control.trials import Report
-from csms.ports import Losses, StoredSession
+from csms.ports import ChargerReport, Exchange, Losses, StoredSession, Topic
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
 
@@ -58,6 +58,24 @@ class CommissioningOperations(Protocol):
 
     def report(self, charger_id: str) -> Report:
         """The test running, or the last one. Raises NeverCommissionedError."""
+        ...
+
+
+class CommandOperations(Protocol):
+    """Requests to chargers in OCPP's own words. Failures are `csms.errors.CsmsError`s."""
+
+    async def call(
+        self, charger_id: str, action: str, payload: Mapping[str, Any], *, force: bool = False
+    ) -> Exchange:
+        """Send a request; returns the charger's answer, or its CALLERROR."""
+        ...
+
+    def new_request_id(self) -> int:
+        """A requestId that was not used lately."""
+        ...
+
+    def reports(self, charger_id: str, topic: Topic) -> Sequence[ChargerReport]:
+        """What the charger said on this topic, newest first. Raises UnknownChargerError."""
         ...
 
 
@@ -139,6 +157,10 @@ class Operations(Protocol):
 
     def commissioning(self) -> CommissioningOperations:
         """The commissioning tests."""
+        ...
+
+    def commands(self) -> CommandOperations:
+        """Requests to chargers."""
         ...
 
     def knocked(self) -> Sequence[Knock]:

@@ -36,6 +36,8 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.GridFailSafeError: (HTTPStatus.CONFLICT, "grid-failsafe"),
     errors.NeverCommissionedError: (HTTPStatus.NOT_FOUND, "never-commissioned"),
     errors.CommissioningRefusedError: (HTTPStatus.CONFLICT, "commissioning-refused"),
+    errors.UnknownActionError: (HTTPStatus.NOT_FOUND, "unknown-action"),
+    errors.LimitRefusedError: (HTTPStatus.CONFLICT, "limit-refused"),
     errors.ConfigurationRefusedError: (HTTPStatus.CONFLICT, "configuration-refused"),
     errors.ChargerRefusedError: (HTTPStatus.BAD_GATEWAY, "charger-refused"),
     errors.ChargerSilentError: (HTTPStatus.GATEWAY_TIMEOUT, "charger-silent"),
@@ -56,6 +58,7 @@ class BadFieldError(Exception):
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
     app.add_exception_handler(errors.CsmsError, _on_csms_error)
+    app.add_exception_handler(errors.PayloadRefusedError, _on_refused_payload)
     app.add_exception_handler(BadFieldError, _on_bad_field)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -111,6 +114,16 @@ async def _on_bad_field(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, BadFieldError)
     bad = FieldProblem(field=error.field, detail=error.detail, value=_value(error.value))
     return _bad_fields([bad])
+
+
+async def _on_refused_payload(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.PayloadRefusedError)
+    return _bad_fields(
+        [
+            FieldProblem(field=clean(field), detail=clean(what), value=_value(value))
+            for field, what, value in error.faults
+        ]
+    )
 
 
 async def _on_bad_request(_request: Request, error: Exception) -> JSONResponse:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from csms.control.balancer import Balancer, Standing
+from csms.control.by_hand import ByHand
 from csms.control.capabilities import CapabilityBook
 from csms.control.conditions import Conditions, conditions
 from csms.control.contact import Contact
@@ -33,7 +34,7 @@ from csms.control.sender import SETTLED, LimitAnswered, Sender
 from csms.control.under_test import UnderTest
 from csms.control.watch import Watch
 from csms.dispatch.capability import Capability
-from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.commands import SENT_SCOPES, Scope, SetLimit
 from csms.dispatch.compliance import CompliancePolicy, Step
 from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import EntryState, Ledger
@@ -91,7 +92,7 @@ class Marker:
     reached: asyncio.Future[None]
 
 
-Item = Fact | LimitAnswered | Registered | Reconfigured | Marker
+Item = Fact | LimitAnswered | Registered | Reconfigured | Marker | ByHand
 
 
 @dataclass(slots=True)
@@ -259,6 +260,8 @@ class StationLoop:
                 self._reconfigure(item)
             case Marker():
                 pass
+            case ByHand():
+                item.act(self, tasks)
             case _:
                 self._happened(item, tasks)
 
@@ -275,7 +278,7 @@ class StationLoop:
                 self._event("charger_disconnected", fact.charger_id)
             case ChargerBooted():
                 self._sender.keep(self.ledger.doubt(fact.charger_id))
-                self._ask_again(fact.charger_id)
+                self.ask_again(fact.charger_id)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
             case MeterSample():
                 self._heard_time(fact.connector.charger_id, fact.measured_at, fact.at)
@@ -306,7 +309,7 @@ class StationLoop:
             return
         self.ledger.mark_seen(fact.charger_id)
         self.contacts[fact.charger_id] = Contact(fact.at)
-        self._ask_again(fact.charger_id)
+        self.ask_again(fact.charger_id)
         earlier = self._registrations.pop(fact.charger_id, None)
         if earlier is not None:
             earlier.cancel()
@@ -326,11 +329,11 @@ class StationLoop:
         except Exception:  # boundary: a charger that cannot be set up must not stop the station
             log.exception("registration_failed", charger=charger.charger_id)
 
-    def _ask_again(self, charger_id: str) -> None:
+    def ask_again(self, charger_id: str) -> None:
         """The charger may have forgotten its limits: give them once more, and without waiting."""
         for key in self.state.connectors:
             if key.charger_id == charger_id:
-                for scope in Scope:
+                for scope in SENT_SCOPES:
                     self._again.add((key, scope))
                     self._retries.succeeded((key, scope))
 
@@ -520,7 +523,7 @@ class StationLoop:
             f"{key} {known.cause}: {observed}; step {step.name.lower()}",
         )
         if step is Step.RESEND:
-            self._again.update((key, scope) for scope in Scope)
+            self._again.update((key, scope) for scope in SENT_SCOPES)
         elif step is Step.STOP and session is not None:
             tasks.create_task(self._stop(key.charger_id, session.transaction_id))
 

@@ -19,6 +19,7 @@ from csms.balancing.demand import DemandPolicy
 from csms.control.admission import Knock, KnockList
 from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
+from csms.control.commands import ChargerCommands
 from csms.control.commission import Commissioning
 from csms.control.events import Event, EventLog
 from csms.control.grid_limits import GridLimits
@@ -142,6 +143,15 @@ class Supervisor:
         )
         self.recorder = StationRecorder(
             store, clock, self._events, self._remote, self.loop_of, settings.recorder
+        )
+        self._commands = ChargerCommands(
+            link=link,
+            clock=clock,
+            events=self._events,
+            store=store,
+            token=lambda: next(self._tokens),
+            reports=self.recorder.reports,
+            loop_of=self.loop_of,
         )
 
     # ------------------------------------------------------------------ life
@@ -344,6 +354,10 @@ class Supervisor:
     def commissioning(self) -> Commissioning:
         """The commissioning tests of chargers."""
         return self._commissioning
+
+    def commands(self) -> ChargerCommands:
+        """What may be asked of chargers in OCPP's own words."""
+        return self._commands
 
     def knocked(self) -> list[Knock]:
         """Chargers that were refused because no station has them."""

@@ -70,7 +70,10 @@ class Configuration:
         limits = limits or StackLimits()
         readonly = {
             "NumberOfConnectors": str(len(hardware.connectors)),
-            "SupportedFeatureProfiles": "Core,SmartCharging,RemoteTrigger",
+            "SupportedFeatureProfiles": (
+                "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,"
+                "RemoteTrigger"
+            ),
             "ChargeProfileMaxStackLevel": str(limits.max_stack_level),
             "ChargingScheduleAllowedChargingRateUnit": _rate_units(hardware),
             "ChargingScheduleMaxPeriods": str(limits.max_periods),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,7 +27,16 @@ from csms.dispatch.commissioning import Finding, Result, Trial, Verdict
 from csms.dispatch.ledger import EntryState
 from csms.dispatch.standing import Condition
 from csms.errors import UnknownSessionError, UnknownStationError
-from csms.ports import Frame, Losses, StoredSession, TokenStatus
+from csms.ports import (
+    ChargerReport,
+    Exchange,
+    Frame,
+    Losses,
+    Outcome,
+    StoredSession,
+    TokenStatus,
+    Topic,
+)
 from csms.station.document import parse_station
 from csms.station.grid import GivenLimit, GridLimit, GridLimitSource, GridStep
 from csms.station.lifecycle import Occupancy
@@ -210,6 +219,33 @@ class FakeCommissioning:
         return self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
 
 
+EXCHANGE = Exchange("m7", STARTED_AT, STARTED_AT + 0.5, Outcome.ACCEPTED, {"status": "Accepted"})
+
+
+@dataclass
+class FakeCommands:
+    """Answers `exchange`; raises `error`. Requests are counted from 501."""
+
+    exchange: Exchange = EXCHANGE
+    error: Exception | None = None
+    said: list[ChargerReport] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def call(
+        self, charger_id: str, action: str, payload: Mapping[str, Any], *, force: bool = False
+    ) -> Exchange:
+        self.asked.append((charger_id, action, payload, force))
+        if self.error is not None:
+            raise self.error
+        return self.exchange
+
+    def new_request_id(self) -> int:
+        return 501
+
+    def reports(self, charger_id: str, topic: Topic) -> Sequence[ChargerReport]:
+        return [r for r in self.said if (r.charger_id, r.topic) == (charger_id, topic)]
+
+
 @dataclass
 class FakeOperations:
     """Answers from its fields; raises `error` in whatever is asked of a charger or a station."""
@@ -228,6 +264,7 @@ class FakeOperations:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     grid: FakeGridLimits = field(default_factory=FakeGridLimits)
     tests: FakeCommissioning = field(default_factory=FakeCommissioning)
+    orders: FakeCommands = field(default_factory=FakeCommands)
 
     def healthy(self) -> bool:
         return self.well
@@ -305,6 +342,9 @@ class FakeOperations:
 
     def commissioning(self) -> FakeCommissioning:
         return self.tests
+
+    def commands(self) -> FakeCommands:
+        return self.orders
 
     def knocked(self) -> Sequence[Knock]:
         return self.knocks

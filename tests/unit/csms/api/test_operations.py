@@ -6,11 +6,22 @@ import inspect
 
 import pytest
 
-from csms.api.operations import CommissioningOperations, GridLimitOperations, Operations
+from csms.api.operations import (
+    CommandOperations,
+    CommissioningOperations,
+    GridLimitOperations,
+    Operations,
+)
+from csms.control.commands import ChargerCommands
 from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
 from csms.control.supervisor import Supervisor
-from tests.unit.csms.api.fakes import FakeCommissioning, FakeGridLimits, FakeOperations
+from tests.unit.csms.api.fakes import (
+    FakeCommands,
+    FakeCommissioning,
+    FakeGridLimits,
+    FakeOperations,
+)
 
 
 def the_type_checker_holds_both_to_it(
@@ -22,9 +33,10 @@ def the_type_checker_holds_both_to_it(
 @pytest.mark.parametrize(
     ("port", "size", "implementations"),
     [
-        (Operations, 18, (Supervisor, FakeOperations)),
+        (Operations, 19, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
         (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
+        (CommandOperations, 3, (ChargerCommands, FakeCommands)),
     ],
 )
 def test_the_real_one_and_the_fake_take_the_same_arguments(

@@ -27,7 +27,13 @@ def value(key: str) -> str:
         ("ConnectionTimeOut", "60"),
         ("ChargeProfileMaxStackLevel", "8"),
         ("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
-        ("SupportedFeatureProfiles", "Core,SmartCharging,RemoteTrigger"),
+        (
+            "SupportedFeatureProfiles",
+            (
+                "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,"
+                "RemoteTrigger"
+            ),
+        ),
         ("AuthorizeRemoteTxRequests", "false"),
     ],
 )

@@ -169,3 +169,16 @@ def test_configuration_is_bounded() -> None:
     assert len(regular) == 501
     assert len(regular["K0"]) == 2000
     assert len(regular["unknownKey"]) == 500
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("GetDiagnostics", {}),
+        ("GetDiagnostics", {"fileName": "x.zip"}),
+        ("UpdateFirmware", {}),
+        ("GetLocalListVersion", {"listVersion": -1}),
+    ],
+)
+def test_answers_that_have_no_status_by_the_standard(action: str, payload: dict[str, Any]) -> None:
+    assert answers.result(action, payload) == Answer(Outcome.ACCEPTED, "", payload)
