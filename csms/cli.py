@@ -1,4 +1,4 @@
-"""The command line: serve, demo, check-config, commission, tokens, migrate."""
+"""The command line: serve, demo, check-config, commission, call, tokens, migrate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from rich.console import Console
 
 from csms import __version__, logs
 from csms.app import running
-from csms.commission import CommissionError, follow, show
+from csms.call import accepted, lines, read_payload
+from csms.call import call as call_charger
+from csms.client import ApiError
+from csms.commission import follow, show
 from csms.config import Config, load, load_stations
 from csms.demo.run import DemoOptions, run_demo
 from csms.errors import ConfigError, StorageError
@@ -30,6 +33,8 @@ from csms.token_import import ImportFailedError, import_tokens
 
 EXIT_FAILED = 1
 API_TIMEOUT_S = 30.0
+CALL_TIMEOUT_S = 660.0
+"""A request may wait for `call_timeout_s` behind others, and as long for its answer."""
 EXIT_BAD_CONFIGURATION = 2
 
 app = typer.Typer(
@@ -153,7 +158,7 @@ def commission(
     console = Console()
     try:
         report = asyncio.run(_commission(charger, connector, lease, api))
-    except CommissionError as error:
+    except ApiError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_FAILED) from None
     show(report, console)
@@ -197,6 +202,43 @@ def import_file(
 async def _import(content: bytes, url: str) -> int:
     async with httpx.AsyncClient(base_url=url, timeout=API_TIMEOUT_S, trust_env=False) as api:
         return await import_tokens(api, content)
+
+
+@app.command()
+def call(
+    charger: Annotated[str, typer.Argument(help="The charger.")],
+    action: Annotated[str, typer.Argument(help="The OCPP 1.6 action, as GetLog.")],
+    payload: Annotated[str, typer.Argument(help="The payload as JSON.")] = "{}",
+    force: Annotated[
+        bool, typer.Option("--force", help="Send also what is not as the standard has it.")
+    ] = False,
+    api: Annotated[str, typer.Option(help="Where csms runs.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Send any OCPP request to a charger and print its answer.
+
+    Exit code 1 when it was not accepted or could not be sent, 2 when the payload is not JSON.
+    """
+    try:
+        asked = read_payload(payload)
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_BAD_CONFIGURATION) from None
+    try:
+        answered = asyncio.run(_call(charger, action, asked, api, force=force))
+    except ApiError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    said, about = lines(answered)
+    typer.echo(said)
+    typer.echo(about, err=True)
+    raise typer.Exit(0 if accepted(answered) else EXIT_FAILED)
+
+
+async def _call(
+    charger: str, action: str, payload: dict[str, Any], url: str, *, force: bool
+) -> dict[str, Any]:
+    async with httpx.AsyncClient(base_url=url, timeout=CALL_TIMEOUT_S, trust_env=False) as api:
+        return await call_charger(api, charger, action, payload, force=force)
 
 
 @app.command()

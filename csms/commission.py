@@ -13,13 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from csms.client import ask
 from csms.dispatch.commissioning import Verdict
 
 STYLES = {Verdict.PASSED.value: "green", Verdict.FAILED.value: "bold red"}
-
-
-class CommissionError(Exception):
-    """The API could not be asked, or it refused; the text says why."""
 
 
 async def follow(
@@ -33,11 +30,11 @@ async def follow(
 ) -> dict[str, Any]:
     """Begin a test and wait for its end; every trial is told as it ends. Returns the report.
 
-    Raises CommissionError.
+    Raises ApiError.
     """
     path = f"/chargers/{quote(charger_id, safe='')}/commission"
     asked = {"connector": connector, "leaseS": lease_s}
-    report = await _ask(api, "POST", path, json=asked)
+    report = await ask(api, "POST", path, json=asked)
     told = 0
     while True:
         for trial in report["trials"][told:]:
@@ -46,21 +43,7 @@ async def follow(
         if report["state"] != "running":
             return report
         await asyncio.sleep(poll_s)
-        report = await _ask(api, "GET", path)
-
-
-async def _ask(api: httpx.AsyncClient, method: str, path: str, **options: Any) -> dict[str, Any]:
-    try:
-        answer = await api.request(method, path, **options)
-        document = answer.json()
-    except httpx.HTTPError as error:
-        raise CommissionError(f"{api.base_url} cannot be asked: {error}") from error
-    except ValueError as error:
-        raise CommissionError(f"{api.base_url} does not answer as csms does") from error
-    if not isinstance(document, dict) or answer.is_error:
-        detail = document.get("detail") if isinstance(document, dict) else None
-        raise CommissionError(str(detail or f"{api.base_url} answered {answer.status_code}"))
-    return document
+        report = await ask(api, "GET", path)
 
 
 def cells(trial: Mapping[str, Any]) -> tuple[str, ...]:

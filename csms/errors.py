@@ -16,6 +16,9 @@ CsmsError
 │   ├── ChargerOfflineError     the charger is not connected
 │   ├── ChargerRefusedError     the charger answered no
 │   ├── ChargerSilentError      the charger did not answer or did not act in time
+│   ├── UnknownActionError      OCPP 1.6 has no such request to a charger
+│   ├── PayloadRefusedError     a request to a charger is not as the standard has it
+│   ├── LimitRefusedError       a charging profile sent by hand does not fit; says why
 │   ├── ConfigurationRefusedError  a new station configuration cannot hold; lists every reason
 │   ├── GridFailSafeError       the limit source is lost: only the source itself ends the fail-safe
 │   ├── CommissioningRefusedError  a commissioning test cannot begin; says why
@@ -101,6 +104,26 @@ class ChargerRefusedError(StationError):
 
 class ChargerSilentError(StationError):
     """The charger did not answer, or did not do what it promised, in time."""
+
+
+class UnknownActionError(StationError):
+    """OCPP 1.6 has no such action that a central system may ask of a charger."""
+
+
+class PayloadRefusedError(StationError):
+    """A request to a charger is not as the standard has it.
+
+    `faults` are (field, what is wrong, value) triples.
+    """
+
+    def __init__(self, action: str, faults: Sequence[tuple[str, str, object]]) -> None:
+        self.faults = tuple(faults)
+        named = "; ".join(f"{field}: {what}" for field, what, _ in self.faults[:3])
+        super().__init__(f"{action}: {named}")
+
+
+class LimitRefusedError(StationError):
+    """What a charging profile sent by hand may let through does not fit beside the others."""
 
 
 class ConfigurationRefusedError(StationError):

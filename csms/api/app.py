@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from csms.api import (
     chargers,
+    commands,
     commissioning,
     grid,
     local_lists,
@@ -81,6 +82,7 @@ def create_api(operations: Operations, archive: Archive) -> FastAPI:
     app.include_router(grid.router(operations))
     app.include_router(sessions.router(operations))
     app.include_router(chargers.router(operations, archive))
+    app.include_router(commands.router(operations))
     app.include_router(commissioning.router(operations))
     app.include_router(tokens.router(operations))
     app.include_router(local_lists.router(operations))

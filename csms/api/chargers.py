@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from csms.api import render, schemas
+from csms.api import command_schemas, render, schemas
 from csms.api.operations import Operations
 from csms.api.problems import responses
 from csms.api.strict import StrictRoute
 from csms.errors import UnknownChargerError
-from csms.ports import Archive
+from csms.ports import Archive, Topic
 
 FRAMES = 200
 MOST_FRAMES = 5_000
@@ -37,6 +37,28 @@ def router(operations: Operations, archive: Archive) -> APIRouter:
         """List the chargers that were refused because no station has them."""
         return schemas.Knocks(chargers=[render.knock(k) for k in operations.knocked()])
 
+    @routes.get("/chargers/{charger_id}", responses=responses(HTTPStatus.NOT_FOUND))
+    async def read_charger(charger_id: str) -> command_schemas.ChargerDetailJson:
+        """Read a charger, with what it said of its firmware, logs and security."""
+        for station_id in operations.station_ids():
+            for charger in operations.status(station_id).chargers:
+                if charger.charger_id == charger_id:
+                    said = {t: operations.commands().reports(charger_id, t) for t in Topic}
+                    return render.charger_detail(station_id, charger, said)
+        raise UnknownChargerError(f"no station has a charger {charger_id!r}")
+
+    _add_archive(routes, operations, archive)
+
+    @routes.get("/events", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
+    async def list_events(after: After = 0) -> schemas.Events:
+        """List what happened since the event of this number, oldest first."""
+        happened = [render.event(e) for e in operations.events(after)]
+        return schemas.Events(last=operations.last_event(), events=happened)
+
+    return routes
+
+
+def _add_archive(routes: APIRouter, operations: Operations, archive: Archive) -> None:
     @routes.get(
         "/chargers/{charger_id}/frames",
         responses=responses(
@@ -66,14 +88,6 @@ def router(operations: Operations, archive: Archive) -> APIRouter:
         return schemas.Quarantine(
             charger_id=charger_id, messages=[render.quarantined(item) for item in kept]
         )
-
-    @routes.get("/events", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
-    async def list_events(after: After = 0) -> schemas.Events:
-        """List what happened since the event of this number, oldest first."""
-        happened = [render.event(e) for e in operations.events(after)]
-        return schemas.Events(last=operations.last_event(), events=happened)
-
-    return routes
 
 
 def _is_known(operations: Operations, charger_id: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from csms.control.admission import Knock
 from csms.control.events import Event
@@ -11,7 +11,7 @@ from csms.control.grid_limits import GridStatus
 from csms.control.local_lists import ListStatus
 from csms.control.status import SessionStatus, StationStatus
 from csms.control.trials import Report
-from csms.ports import IdToken, Losses, StoredSession
+from csms.ports import ChargerReport, Exchange, IdToken, Losses, StoredSession, Topic
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
 from csms.station.tokens import Reservation
@@ -177,6 +177,24 @@ class AccessOperations(Protocol):
         ...
 
 
+class CommandOperations(Protocol):
+    """Requests to chargers in OCPP's own words. Failures are `csms.errors.CsmsError`s."""
+
+    async def call(
+        self, charger_id: str, action: str, payload: Mapping[str, Any], *, force: bool = False
+    ) -> Exchange:
+        """Send a request; returns the charger's answer, or its CALLERROR."""
+        ...
+
+    def new_request_id(self) -> int:
+        """A requestId that was not used lately."""
+        ...
+
+    def reports(self, charger_id: str, topic: Topic) -> Sequence[ChargerReport]:
+        """What the charger said on this topic, newest first. Raises UnknownChargerError."""
+        ...
+
+
 class Operations(Protocol):
     """Everything that may be asked. Failures are `csms.errors.StationError`s."""
 
@@ -230,6 +248,10 @@ class Operations(Protocol):
 
     def access(self) -> AccessOperations:
         """Who may charge."""
+        ...
+
+    def commands(self) -> CommandOperations:
+        """Requests to chargers."""
         ...
 
     def knocked(self) -> Sequence[Knock]:

@@ -40,6 +40,8 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.GridFailSafeError: (HTTPStatus.CONFLICT, "grid-failsafe"),
     errors.NeverCommissionedError: (HTTPStatus.NOT_FOUND, "never-commissioned"),
     errors.CommissioningRefusedError: (HTTPStatus.CONFLICT, "commissioning-refused"),
+    errors.UnknownActionError: (HTTPStatus.NOT_FOUND, "unknown-action"),
+    errors.LimitRefusedError: (HTTPStatus.CONFLICT, "limit-refused"),
     errors.ConfigurationRefusedError: (HTTPStatus.CONFLICT, "configuration-refused"),
     errors.ChargerRefusedError: (HTTPStatus.BAD_GATEWAY, "charger-refused"),
     errors.ChargerSilentError: (HTTPStatus.GATEWAY_TIMEOUT, "charger-silent"),
@@ -68,6 +70,7 @@ class BadFieldsError(Exception):
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
     app.add_exception_handler(errors.CsmsError, _on_csms_error)
+    app.add_exception_handler(errors.PayloadRefusedError, _on_refused_payload)
     app.add_exception_handler(BadFieldError, _on_bad_field)
     app.add_exception_handler(BadFieldsError, _on_bad_fields)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
@@ -129,6 +132,16 @@ async def _on_bad_field(_request: Request, error: Exception) -> JSONResponse:
 async def _on_bad_fields(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, BadFieldsError)
     return _bad_fields(error.problems)
+
+
+async def _on_refused_payload(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.PayloadRefusedError)
+    return _bad_fields(
+        [
+            FieldProblem(field=clean(field), detail=clean(what), value=_value(value))
+            for field, what, value in error.faults
+        ]
+    )
 
 
 async def _on_bad_request(_request: Request, error: Exception) -> JSONResponse:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from csms.api import schemas
+from csms.api import command_schemas, schemas
 from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
@@ -13,7 +15,15 @@ from csms.control.status import ChargerView, LimitStatus, SessionStatus, Station
 from csms.control.trials import Progress, Report
 from csms.dispatch.capability import Capability
 from csms.dispatch.commissioning import Result, Verdict
-from csms.ports import Frame, Losses, Quarantined, StoredSession
+from csms.ports import (
+    ChargerReport,
+    Exchange,
+    Frame,
+    Losses,
+    Quarantined,
+    StoredSession,
+    Topic,
+)
 from csms.station.model import ConnectorKey
 from csms.station.units import w_to_kw, wh_to_kwh
 
@@ -139,6 +149,67 @@ def _charger(charger: ChargerView) -> schemas.ChargerJson:
             for connector in charger.connectors
         ],
     )
+
+
+def charger_detail(
+    station_id: str, charger: ChargerView, reports: Mapping[Topic, Sequence[ChargerReport]]
+) -> command_schemas.ChargerDetailJson:
+    """A charger with what it said beside charging."""
+
+    def newest(topic: Topic) -> command_schemas.ChargerReportJson | None:
+        return next((_report(r) for r in reports[topic]), None)
+
+    return command_schemas.ChargerDetailJson(
+        **_charger(charger).model_dump(),
+        station_id=station_id,
+        diagnostics_status=newest(Topic.DIAGNOSTICS),
+        firmware_status=newest(Topic.FIRMWARE),
+        log_status=newest(Topic.LOG),
+        security_events=[_report(r) for r in reports[Topic.SECURITY]],
+    )
+
+
+def _report(report: ChargerReport) -> command_schemas.ChargerReportJson:
+    return command_schemas.ChargerReportJson(
+        what=clean(report.what),
+        at=iso(report.at),
+        told_at=_iso_or_none(report.told_at),
+        request_id=report.request_id,
+        info=clean(report.info),
+    )
+
+
+def command_answer(
+    charger_id: str, action: str, exchange: Exchange
+) -> command_schemas.CommandAnswer:
+    """A request to a charger and how it was answered."""
+    code = exchange.error_code
+    error = None
+    if code is not None:
+        error = command_schemas.CallErrorJson(
+            code=clean(code), description=clean(exchange.error_text)
+        )
+    return command_schemas.CommandAnswer(
+        charger_id=charger_id,
+        action=action,
+        message_id=exchange.message_id,
+        asked_at=iso(exchange.asked_at),
+        answered_at=iso(exchange.ended_at),
+        outcome=exchange.outcome,
+        answer=None if exchange.answer is None else _cleaned(dict(exchange.answer)),
+        error=error,
+    )
+
+
+def _cleaned(value: Any) -> Any:
+    """A JSON value with every text cleaned; frames have a bounded depth."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(each) for each in value]
+    if isinstance(value, dict):
+        return {clean(key): _cleaned(each) for key, each in value.items()}
+    return value
 
 
 def grid_limit(station_id: str, status: GridStatus) -> schemas.GridLimitJson:

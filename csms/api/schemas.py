@@ -64,11 +64,15 @@ HeartbeatInterval = Annotated[float, Field(strict=True, ge=1, le=86_400, allow_i
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
+    """What a call takes."""
+
     model_config = JSON_FORM
 
 
-class _Json(BaseModel):
+class Answered(BaseModel):
+    """What a call answers."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
     )
@@ -77,7 +81,7 @@ class _Json(BaseModel):
 # ------------------------------------------------------------------------------ asked
 
 
-class ConnectorReference(_Asked):
+class ConnectorReference(Asked):
     """One connector of one charger; `idx` counts from 1."""
 
     charger_id: ChargerId
@@ -88,7 +92,7 @@ class ConnectorReference(_Asked):
         return ConnectorKey(self.charger_id, self.idx)
 
 
-class StartRequest(_Asked):
+class StartRequest(Asked):
     """Start a session. Without `vehicleMaxPower` it is learned from the meter what it takes."""
 
     connector_id: ConnectorReference
@@ -126,7 +130,7 @@ StartBody = Annotated[
 ]
 
 
-class PowerUpdate(_Asked):
+class PowerUpdate(Asked):
     """What a session consumes, as if metered, and optionally a new maximum of its vehicle.
 
     `vehicleMaxPower` null takes back what was declared: it is learned from the meter again.
@@ -147,7 +151,7 @@ class PowerUpdate(_Asked):
         return self
 
 
-class GridLimitRequest(_Asked):
+class GridLimitRequest(Asked):
     """A grid limit in kW, for so many seconds or until another one comes.
 
     `heartbeatS` promises that its source will be heard from at least every so many seconds.
@@ -158,7 +162,7 @@ class GridLimitRequest(_Asked):
     heartbeat_s: HeartbeatInterval | None = None
 
 
-class GridStepJson(_Asked):
+class GridStepJson(Asked):
     """From this moment on: this limit in kW."""
 
     start: Annotated[Instant, Field(alias="from")]
@@ -170,7 +174,7 @@ class GridStepJson(_Asked):
         return GridStep(start.timestamp(), kw_to_w(self.limit))
 
 
-class GridScheduleRequest(_Asked):
+class GridScheduleRequest(Asked):
     """Grid limits in order of their start; the last one holds. An empty list ends the schedule."""
 
     steps: Annotated[list[GridStepJson], Field(max_length=MAX_STEPS)]
@@ -179,7 +183,7 @@ class GridScheduleRequest(_Asked):
 # ------------------------------------------------------------------------------ answered
 
 
-class Health(_Json):
+class Health(Answered):
     """Whether the process does its work, and what was lost of its input since it started.
 
     `droppedFacts`, `droppedSamples` and `droppedFrames` went because too many waited; `lostRows`
@@ -193,7 +197,7 @@ class Health(_Json):
     lost_rows: int
 
 
-class LimitJson(_Json):
+class LimitJson(Answered):
     """The newest limit given to the charger: sent, confirmed, refused or unanswered."""
 
     value: float = Field(description="kW")
@@ -202,7 +206,7 @@ class LimitJson(_Json):
     sent_at: Time = Field(description="when it was given out")
 
 
-class SessionJson(_Json):
+class SessionJson(Answered):
     """A running session.
 
     `allocatedPower` is its share, `limit` what the charger was told, `demandedPower` what the
@@ -228,7 +232,7 @@ class SessionJson(_Json):
     )
 
 
-class EndedSessionJson(_Json):
+class EndedSessionJson(Answered):
     """A past session."""
 
     session_id: str = Field(description="names the session in this API")
@@ -256,33 +260,33 @@ class EndedSessionJson(_Json):
     )
 
 
-class SessionAnswer(_Json):
+class SessionAnswer(Answered):
     """One running session."""
 
     session: SessionJson
 
 
-class EndedSessionAnswer(_Json):
+class EndedSessionAnswer(Answered):
     """One past session."""
 
     session: EndedSessionJson
 
 
-class RunningSessions(_Json):
+class RunningSessions(Answered):
     """Sessions that run."""
 
     state: Literal["running"] = "running"
     sessions: list[SessionJson]
 
 
-class EndedSessions(_Json):
+class EndedSessions(Answered):
     """Past sessions, newest end first. `endedAt` of the last one is `before` of the next page."""
 
     state: Literal["ended"] = "ended"
     sessions: list[EndedSessionJson]
 
 
-class ConnectorJson(_Json):
+class ConnectorJson(Answered):
     """One connector.
 
     `occupancy` is what `status` and the session mean together; `condition` how far the connector is
@@ -300,7 +304,7 @@ class ConnectorJson(_Json):
     session_id: str | None = Field(description="its running session; null: none")
 
 
-class ChargerJson(_Json):
+class ChargerJson(Answered):
     """One charger. `condition` says how far it can be relied on."""
 
     id: str = Field(description="its OCPP identity")
@@ -314,7 +318,7 @@ class ChargerJson(_Json):
     connectors: list[ConnectorJson] = Field(description="in order of their numbers")
 
 
-class StatusJson(_Json):
+class StatusJson(Answered):
     """A station at one moment.
 
     `available` is the grid limit less static load and reserve; `sumWorstCase` the sum of every
@@ -338,7 +342,7 @@ class StatusJson(_Json):
     chargers: list[ChargerJson] = Field(description="in the order of the configuration")
 
 
-class GivenLimitJson(_Json):
+class GivenLimitJson(Answered):
     """The limit given last, while it is valid."""
 
     limit: float
@@ -346,7 +350,7 @@ class GivenLimitJson(_Json):
     valid_until: str | None
 
 
-class GridLimitJson(_Json):
+class GridLimitJson(Answered):
     """The grid limit in force.
 
     `source` says which limit that is: configured, given, schedule or failsafe. `awaited` is what
@@ -369,7 +373,7 @@ class GridLimitJson(_Json):
     warnings: list[str]
 
 
-class StationSummary(_Json):
+class StationSummary(Answered):
     """One line of the list of stations."""
 
     station_id: str = Field(description="name of the station")
@@ -382,13 +386,13 @@ class StationSummary(_Json):
     chargers_connected: int = Field(description="how many have a websocket to csms")
 
 
-class Stations(_Json):
+class Stations(Answered):
     """Every station."""
 
     stations: list[StationSummary]
 
 
-class KnockJson(_Json):
+class KnockJson(Answered):
     """A charger that is in no station, and where it came from last."""
 
     charger_id: str = Field(description="the identity it came with")
@@ -398,13 +402,13 @@ class KnockJson(_Json):
     count: int = Field(description="how often it came")
 
 
-class Knocks(_Json):
+class Knocks(Answered):
     """Chargers that were refused."""
 
     chargers: list[KnockJson]
 
 
-class FrameJson(_Json):
+class FrameJson(Answered):
     """One OCPP-J frame; `direction` as seen from csms."""
 
     at: Time = Field(description="when it crossed the wire")
@@ -412,14 +416,14 @@ class FrameJson(_Json):
     text: str = Field(description="the frame as it was, control characters replaced")
 
 
-class Frames(_Json):
+class Frames(Answered):
     """The newest frames of a charger, oldest first."""
 
     charger_id: str
     frames: list[FrameJson]
 
 
-class QuarantinedJson(_Json):
+class QuarantinedJson(Answered):
     """One message that was answered but could not be used."""
 
     at: Time = Field(description="when it came first")
@@ -428,14 +432,14 @@ class QuarantinedJson(_Json):
     payload: str = Field(description="what was sent, as JSON text")
 
 
-class Quarantine(_Json):
+class Quarantine(Answered):
     """The newest messages of a charger that could not be used, oldest first. Each is kept once."""
 
     charger_id: str
     messages: list[QuarantinedJson]
 
 
-class EventJson(_Json):
+class EventJson(Answered):
     """One thing that happened."""
 
     number: int = Field(description="counts up, across restarts too")
@@ -445,21 +449,21 @@ class EventJson(_Json):
     text: str = Field(description="what happened")
 
 
-class Events(_Json):
+class Events(Answered):
     """What happened; `last` is `after` of the next request."""
 
     last: int = Field(description="number of the newest event: `after` of the next request")
     events: list[EventJson] = Field(description="oldest first")
 
 
-class CommissionRequest(_Asked):
+class CommissionRequest(Asked):
     """A vehicle is charging on this connector: try how its charger takes limits."""
 
     connector: ConnectorNumber = Field(description="number of the connector")
     lease_s: LeaseLength = Field(60.0, description="how long the limit that ends by itself lasts")
 
 
-class TrialJson(_Json):
+class TrialJson(Answered):
     """One trial of a commissioning test."""
 
     trial: Trial = Field(description="what was tried")
@@ -470,7 +474,7 @@ class TrialJson(_Json):
     energy: float | None = Field(description="energy taken without a link, in kWh")
 
 
-class CapabilityJson(_Json):
+class CapabilityJson(Answered):
     """What is known of how the charger takes limits; null: not known yet."""
 
     lease: Proof = Field(description="its limits end by themselves, with the link cut too")
@@ -486,7 +490,7 @@ class CapabilityJson(_Json):
     kind: Kind | None = Field(description="what the times of its schedule count from")
 
 
-class CommissionReportJson(_Json):
+class CommissionReportJson(Answered):
     """The report of a commissioning test, of one that is running as far as it has come."""
 
     charger_id: str
@@ -501,7 +505,7 @@ class CommissionReportJson(_Json):
     capability: CapabilityJson | None = Field(description="what is known at the end")
 
 
-class FieldProblem(_Json):
+class FieldProblem(Answered):
     """One bad field."""
 
     field: str = Field(description="dotted path; (body) for the whole")

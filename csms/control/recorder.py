@@ -17,6 +17,7 @@ from csms.control.authorization import TokenPolicy
 from csms.control.events import EventLog
 from csms.control.past import PastTransactions
 from csms.control.remote import RemoteRequests
+from csms.control.reports import ReportBook
 from csms.control.station_loop import StationLoop
 from csms.control.stops import says_the_same, session_of_stop
 from csms.errors import StorageError
@@ -24,6 +25,7 @@ from csms.ports import (
     BootReport,
     BootVerdict,
     ChargerRecord,
+    ChargerReport,
     Clock,
     IdToken,
     Quarantined,
@@ -33,6 +35,7 @@ from csms.ports import (
     Store,
     StoredSession,
     TokenStatus,
+    Topic,
 )
 from csms.station.facts import (
     ChargerBooted,
@@ -75,7 +78,8 @@ class StationRecorder:
     """`ports.Recorder` on a store and the station loops.
 
     `loop_of` finds the loop a charger belongs to, None for a charger of no station. `records` is
-    what is remembered of the chargers, by id; kept up to date here.
+    what is remembered of the chargers, by id, and `reports` what they said beside charging; both
+    are kept up to date here.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class StationRecorder:
         self._access = access
         self._past = PastTransactions()
         self.records: dict[str, ChargerRecord] = {}
+        self.reports = ReportBook(store)
 
     def now(self) -> float:
         """UTC epoch seconds."""
@@ -194,6 +199,17 @@ class StationRecorder:
             if session is None and self._past.has(fact.connector.charger_id, fact.transaction_id):
                 return
         loop.post(fact)
+
+    async def report(self, report: ChargerReport) -> None:
+        """Keep what a charger of a station reports, and put it among the events."""
+        loop = self._loop_of(report.charger_id)
+        if loop is None:
+            return
+        security = report.topic is Topic.SECURITY
+        kind = "security_event" if security else "charger_reported"
+        words = f"{report.charger_id} {report.topic.value} {report.what} {report.info}".rstrip()
+        self._events.add(loop.station_id, kind, words)
+        await self.reports.add(report)
 
     def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
         """Put a message that changes nothing in the model among the events."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.station.model import LimitSource
 from csms.station.state import LimitStep, Session, StationState
@@ -21,8 +22,11 @@ def remember_limits(state: StationState, ledger: Ledger) -> None:
 
 
 def _limits(entry: Entry, session: Session) -> bool:
-    """Whether it limits this session; one in the place of a fallback names no session."""
-    if entry.connector != session.connector:
+    """Whether it limits this session; one in the place of a fallback names no session.
+
+    What an operator sent by hand says nothing of what csms told the session.
+    """
+    if entry.connector != session.connector or entry.scope is Scope.MANUAL:
         return False
     if entry.session_id is None:
         return entry.limit.source is not LimitSource.FALLBACK

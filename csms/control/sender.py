@@ -13,7 +13,7 @@ import structlog
 
 from csms.control.events import EventLog
 from csms.control.orders import Order
-from csms.dispatch.commands import SetLimit
+from csms.dispatch.commands import Scope, SetLimit
 from csms.dispatch.ledger import Entry, EntryState, Ledger, same_limit
 from csms.dispatch.planner import Wish
 from csms.errors import StorageError
@@ -154,7 +154,12 @@ class Sender:
     def _covered(self, order: Order, step_w: int) -> Order | None:
         """The order as a restart that knows nothing of it would still count it; None to wait."""
         known = self._ledger.entries_of(order.entry.connector)
-        others = [entry for entry in known if entry.token != order.command.token]
+        # What an operator sends by hand covers nothing: it may not have been written yet.
+        others = [
+            entry
+            for entry in known
+            if entry.token != order.command.token and entry.scope is not Scope.MANUAL
+        ]
         if order.entry.limit.expires_at is not None:
             return _ending_like(others, order) if step_w != 0 else None
         lasting_w = _lasting_w(others)

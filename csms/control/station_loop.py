@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 
 from csms.control.balancer import Balancer, Standing
+from csms.control.by_hand import ByHand
 from csms.control.capabilities import CapabilityBook
 from csms.control.conditions import Conditions, conditions
 from csms.control.contacts import Contacts, Registered
@@ -28,7 +30,7 @@ from csms.control.under_test import UnderTest
 from csms.control.watch import Watch
 from csms.control.wishes import WishList
 from csms.dispatch.capability import Capability
-from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.commands import SENT_SCOPES, Scope, SetLimit
 from csms.dispatch.compliance import CompliancePolicy, Step
 from csms.dispatch.ledger import EntryState, Ledger
 from csms.dispatch.planner import Wish, plan
@@ -57,6 +59,8 @@ from csms.station.update import apply, pass_time
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Reconfigured:
@@ -77,7 +81,7 @@ class Marker:
     reached: asyncio.Future[None]
 
 
-Item = Fact | LimitAnswered | Registered | Reconfigured | Marker
+Item = Fact | LimitAnswered | Registered | Reconfigured | Marker | ByHand
 
 
 @dataclass(slots=True)
@@ -176,15 +180,20 @@ class StationLoop:
         self._starting += Counter()  # drops those at zero
 
     async def caught_up(self) -> None:
-        """Returns when everything posted before has been acted on.
+        """Returns when everything posted before has been acted on. See `result`."""
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.post(Marker(reached))
+        await self.result(reached)
+
+    async def result(self, awaited: asyncio.Future[T]) -> T:
+        """What comes of an item that was posted.
 
         Raises UnknownStationError when the loop ends before that: the station was removed.
         """
-        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.post(Marker(reached))
-        await asyncio.wait((reached, self._ended), return_when=asyncio.FIRST_COMPLETED)
-        if not reached.done():
+        await asyncio.wait((awaited, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        if not awaited.done():
             raise UnknownStationError(f"station {self.station_id} has been removed")
+        return awaited.result()
 
     def refuses(self, station: Station) -> list[str]:
         """Every reason why the station cannot become this one now."""
@@ -251,6 +260,8 @@ class StationLoop:
                 self._reconfigure(item)
             case Marker():
                 pass
+            case ByHand():
+                item.act(self, tasks)
             case _:
                 self._happened(item, tasks)
 
@@ -270,7 +281,7 @@ class StationLoop:
                 self._sender.keep(self.ledger.doubt(fact.charger_id))
                 if not self._orders.keeps_ends(fact.charger_id):
                     self._sender.keep(self.ledger.distrust(fact.charger_id))
-                self._ask_again(fact.charger_id)
+                self.ask_again(fact.charger_id)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
             case MeterSample():
                 self._heard_time(fact.connector.charger_id, fact.measured_at, fact.at)
@@ -301,15 +312,15 @@ class StationLoop:
             return
         self.ledger.mark_seen(fact.charger_id)
         self.contacts.opened(charger, fact.at, tasks)
-        self._ask_again(fact.charger_id)
+        self.ask_again(fact.charger_id)
         self._event("charger_connected", fact.charger_id)
 
-    def _ask_again(self, charger_id: str) -> None:
+    def ask_again(self, charger_id: str) -> None:
         """The charger may have forgotten its limits: give them once more, and without waiting."""
         for key in self.state.connectors:
             if key.charger_id == charger_id:
                 self._wishes.again(key)
-                for scope in Scope:
+                for scope in SENT_SCOPES:
                     self._retries.succeeded((key, scope))
 
     def _forget_session(self, key: ConnectorKey, session_id: str) -> None:

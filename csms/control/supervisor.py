@@ -20,6 +20,7 @@ from csms.control.access import Access
 from csms.control.admission import Knock, KnockList
 from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
+from csms.control.commands import ChargerCommands
 from csms.control.commission import Commissioning
 from csms.control.events import Event, EventLog
 from csms.control.grid_limits import GridLimits
@@ -148,14 +149,29 @@ class Supervisor:
             store, clock, self._events, self._remote, self.loop_of, settings.recorder, self._access
         )
         self._presumption = Presumption(self._loops.values, self.recorder, clock)
-        self._sessions = SessionRequests(
-            store=store,
-            link=link,
-            clock=clock,
+        self._sessions = self._session_requests()
+        self._commands = self._charger_commands()
+
+    def _session_requests(self) -> SessionRequests:
+        return SessionRequests(
+            store=self._store,
+            link=self._link,
+            clock=self._clock,
             remote=self._remote,
             recorder=self.recorder,
             loop=self._loop,
-            operator_id=settings.operator_id,
+            operator_id=self._settings.operator_id,
+        )
+
+    def _charger_commands(self) -> ChargerCommands:
+        return ChargerCommands(
+            link=self._link,
+            clock=self._clock,
+            events=self._events,
+            store=self._store,
+            token=lambda: next(self._tokens),
+            reports=self.recorder.reports,
+            loop_of=self.loop_of,
         )
 
     # ------------------------------------------------------------------ life
@@ -168,6 +184,7 @@ class Supervisor:
         """
         self.recorder.records = await self._store.load_chargers()
         await self._capabilities.load()
+        await self.recorder.reports.load()
         self._tokens = itertools.count(await self._store.last_token() + 1)
         running = await self._store.running()
         stations = await self._stations()
@@ -378,6 +395,10 @@ class Supervisor:
     def access(self) -> Access:
         """Who may charge: id tokens, the lists of chargers, reservations."""
         return self._access
+
+    def commands(self) -> ChargerCommands:
+        """What may be asked of chargers in OCPP's own words."""
+        return self._commands
 
     def knocked(self) -> list[Knock]:
         """Chargers that were refused because no station has them."""

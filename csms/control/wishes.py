@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from csms.control.contact import Contact
 from csms.control.contacts import Contacts
 from csms.control.orders import OrderBook
-from csms.dispatch.commands import Scope
+from csms.dispatch.commands import SENT_SCOPES, Scope
 from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import Ledger
 from csms.dispatch.planner import Wish
@@ -26,7 +26,7 @@ class WishList:
 
     def again(self, key: ConnectorKey) -> None:
         """Whatever this connector was told, it is to be told once more."""
-        self._again.update((key, scope) for scope in Scope)
+        self._again.update((key, scope) for scope in SENT_SCOPES)
 
     def told(self, key: ConnectorKey, scope: Scope) -> None:
         """The connector need not be told this once more."""

@@ -15,11 +15,17 @@ class Scope(StrEnum):
     """What a limit is tied to.
 
     DEFAULT is the connector's fallback; SESSION is the limit of the running session. With which
-    charging profile a charger is told either one is said by the limit's `Form`.
+    charging profile a charger is told either one is said by the limit's `Form`. MANUAL is what an
+    operator has sent by hand: it only counts, csms sends no such limit itself.
     """
 
     DEFAULT = "default"
     SESSION = "session"
+    MANUAL = "manual"
+
+
+SENT_SCOPES = (Scope.DEFAULT, Scope.SESSION)
+"""Of which csms sends limits."""
 
 
 class Purpose(StrEnum):

@@ -52,7 +52,9 @@ NEVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One limit given out. `token` orders the entries; `session_id` is None exactly for DEFAULT.
+    """One limit given out. `token` orders the entries.
+
+    `session_id` is None for DEFAULT, and for what an operator sent that outlives the session.
 
     `counts_until` None: it counts until a later one is confirmed, whatever end it was given,
     because its charger is not trusted to keep to that end. `after_w` is in force after its end.
@@ -159,8 +161,9 @@ class Ledger:
         Sending no more than this raises nothing. Without a confirmed limit of its own the session
         may be running on the fallback. `session_id` None asks for the fallback itself.
         """
-        own = [e for e in self._entries[key] if e.session_id == session_id]
-        values = [e.least_w(now) for e in own]
+        counted = self._entries[key]
+        own = [e for e in counted if e.scope is not Scope.MANUAL and e.session_id == session_id]
+        values = [e.least_w(now) for e in counted if e in own or e.scope is Scope.MANUAL]
         if not any(e.state is EntryState.CONFIRMED for e in own):
             values.append(self.fallback_w(key))
         return min(values)
@@ -320,7 +323,8 @@ class Ledger:
         whose stack level is not higher, and the repeats that followed it while its answer was
         late. An unknown token (superseded before its late answer) changes nothing. Uncertain
         entries do not pile up: what a newer one covers goes, and of too many the oldest two become
-        one that counts for both.
+        one that counts for both. What an operator sent by hand takes the place of nothing: it may
+        stand in any slot of the charger, beside what was sent before.
         """
         entry = next((e for e in self.entries() if e.token == token), None)
         if entry is None:
@@ -329,6 +333,8 @@ class Ledger:
         settled = replace(entry, state=state, settled_at=at)
         entries = self._entries[entry.connector]
         entries[entries.index(entry)] = settled
+        if settled.scope is Scope.MANUAL:
+            return [settled]
         if state is not EntryState.CONFIRMED:
             return [settled, *self._tidy(settled)]
         own = [e for e in entries if same_limit(e, entry)]
@@ -365,6 +371,25 @@ class Ledger:
                 if e.session_id == session_id and e.state is not EntryState.SENT
             ],
         )
+
+    def cleared(self, charger_id: str, before_token: int) -> list[Entry]:
+        """The charger has no profile left of those sent by hand before this one.
+
+        What csms has put in force there is gone too: see `doubt`.
+        """
+        gone: list[Entry] = []
+        for connector in self._connectors.values():
+            key = connector.key
+            manual = [
+                e for e in self._entries[key] if e.scope is Scope.MANUAL and e.token < before_token
+            ]
+            if key.charger_id == charger_id:
+                gone += self._change(key, manual)
+        return gone
+
+    def manual(self, key: ConnectorKey) -> int:
+        """How many limits sent by hand count for this connector."""
+        return sum(e.scope is Scope.MANUAL for e in self._entries[key])
 
     def doubt(self, charger_id: str) -> list[Entry]:
         """The charger rebooted: it may have forgotten any of its limits, so none is confirmed."""
@@ -430,13 +455,15 @@ class Ledger:
     def sent_w(self, key: ConnectorKey, session_id: str) -> int:
         """The most that was sent to this session since its newest confirmed limit, in watts.
 
-        It may have come into force. A session without limits of its own goes by the fallback.
+        It may have come into force. A session without limits of its own goes by the fallback. What
+        an operator sent by hand confirms none of them, but may be in force above them.
         """
-        entries = self._entries[key]
-        own = [e for e in entries if e.session_id == session_id] or entries
+        by_hand = [e for e in self._entries[key] if e.scope is Scope.MANUAL]
+        others = [e for e in self._entries[key] if e.scope is not Scope.MANUAL]
+        own = [e for e in others if e.session_id == session_id] or others
         confirmed = [e.token for e in own if e.state is EntryState.CONFIRMED]
         newest = max(confirmed, default=0)
-        return max((e.counted_w for e in own if e.token > newest), default=0)
+        return max((e.counted_w for e in own + by_hand if e.token > newest), default=0)
 
     def _change(self, key: ConnectorKey, gone: list[Entry]) -> list[Entry]:
         self._changed()

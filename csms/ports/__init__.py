@@ -5,16 +5,18 @@ does anything. Times are UTC epoch seconds, powers watts, energies watt-hours.
 """
 
 from csms.ports.archive import Archive, Frame, FrameLog, Quarantine, Quarantined
-from csms.ports.chargers import Answer, ChargerLink, LateAnswers, Outcome
+from csms.ports.chargers import Answer, ChargerLink, Exchange, LateAnswers, Outcome
 from csms.ports.clock import Clock
 from csms.ports.reports import (
     BootReport,
     BootVerdict,
+    ChargerReport,
     Gate,
     Recorder,
     StartReport,
     StartVerdict,
     StopReport,
+    Topic,
 )
 from csms.ports.sessions import SessionStore, StoredSession
 from csms.ports.store import ChargerRecord, LedgerStore, Losses, ModelKey, StationStore, Store
@@ -27,7 +29,9 @@ __all__ = [
     "BootVerdict",
     "ChargerLink",
     "ChargerRecord",
+    "ChargerReport",
     "Clock",
+    "Exchange",
     "Frame",
     "FrameLog",
     "Gate",
@@ -50,4 +54,5 @@ __all__ = [
     "StoredSession",
     "TokenStatus",
     "TokenStore",
+    "Topic",
 ]

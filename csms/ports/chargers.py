@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from csms.dispatch.by_hand import Reach
 from csms.dispatch.commands import SetLimit
 from csms.ports.tokens import LocalListUpdate
 from csms.station.model import ConnectorKey
@@ -44,6 +45,28 @@ class Answer:
 
 class ChargerLink(Protocol):
     """Requests to chargers. No method raises for what a charger does or fails to do."""
+
+    def examine(self, action: str, payload: Mapping[str, Any], *, force: bool) -> Reach | None:
+        """Whether any request may be sent as it is, and how it may change limits; None: not at all.
+
+        Raises UnknownActionError, and PayloadRefusedError when it is not as the standard has it;
+        `force` passes that over, but for what is not JSON.
+        """
+        ...
+
+    async def call(
+        self,
+        charger_id: str,
+        action: str,
+        payload: Mapping[str, Any],
+        *,
+        on_late: Callable[[Exchange], None] | None = None,
+    ) -> Exchange:
+        """Send any request that `examine` let pass. `on_late` hears an answer after its time-out.
+
+        What may change limits must be in the ledger before.
+        """
+        ...
 
     def is_connected(self, charger_id: str) -> bool:
         """Whether the charger has a live, proven socket."""
@@ -126,3 +149,20 @@ class LateAnswers(Protocol):
     def late_answer(self, command: SetLimit, answer: Answer) -> None:
         """The charger did answer this command, late."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request as it was sent, and how it ended.
+
+    `answer` is the charger's CALLRESULT as it came, None without one; `error_code` and
+    `error_text` are those of its CALLERROR. `outcome` is how csms reads it.
+    """
+
+    message_id: str
+    asked_at: float
+    ended_at: float
+    outcome: Outcome
+    answer: Mapping[str, Any] | None = None
+    error_code: str | None = None
+    error_text: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from csms.ports.tokens import IdToken
@@ -115,6 +116,43 @@ class Recorder(Protocol):
         """Anything that need not be durable before it is answered."""
         ...
 
-    def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
-        """A message that changes nothing in the model (firmware, diagnostics, data transfer)."""
+    async def report(self, report: ChargerReport) -> None:
+        """Something an operator reads of this charger. Kept when it returns, if it can be kept.
+
+        Never fails: what the database does not take is known until csms stops.
+        """
         ...
+
+    def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
+        """A message that changes nothing in the model (data transfer, what cannot be read)."""
+        ...
+
+
+class Topic(StrEnum):
+    """What a charger reports on beside charging.
+
+    DIAGNOSTICS is OCPP 1.6 §4.4, FIRMWARE §4.5 and its signed form, LOG and SECURITY are those of
+    the security white paper.
+    """
+
+    DIAGNOSTICS = "diagnostics"
+    FIRMWARE = "firmware"
+    LOG = "log"
+    SECURITY = "security"
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerReport:
+    """How far a charger has come with a task, or a security event.
+
+    `what` is the status or the kind of the event. `at` is when csms heard of it, `told_at` the
+    charger's own time. `request_id` names the request of csms it belongs to.
+    """
+
+    charger_id: str
+    topic: Topic
+    what: str
+    at: float
+    info: str = ""
+    told_at: float | None = None
+    request_id: int | None = None

@@ -54,7 +54,7 @@ ModelKey = tuple[str, str, str]
 
 
 class StationStore(Protocol):
-    """Station configurations, grid limits, charger records and capabilities."""
+    """Station configurations, grid limits, and what is remembered of chargers."""
 
     async def save_station(self, station_id: str, document: Mapping[str, Any]) -> None:
         """Insert or replace. Durable when it returns."""
@@ -98,6 +98,14 @@ class StationStore(Protocol):
 
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         """What is known of every charger model."""
+        ...
+
+    async def save_reports(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """Insert or replace the newest reports of a charger. Durable when it returns."""
+        ...
+
+    async def load_reports(self) -> dict[str, dict[str, Any]]:
+        """The newest reports of every charger, by charger id."""
         ...
 
 

@@ -182,6 +182,10 @@ class Connection:
         self._end()
         self._socket.start_close(code, reason)
 
+    def new_message_id(self) -> str:
+        """An id for a CALL of which one wants to know the id."""
+        return self._around.new_id()
+
     async def call(
         self,
         action: str,
@@ -190,12 +194,14 @@ class Connection:
         timeout_s: float | None = None,
         priority: int = 5,
         on_late: Callable[[Reply], None] | None = None,
+        message_id: str | None = None,
     ) -> Reply:
         """Send a CALL and wait for its end: at most `timeout_s` in the queue and as long again.
 
-        Lower `priority` goes first. `on_late` gets an answer that comes after the time-out, or
-        after this coroutine was cancelled. Never raises for what the charger does; raises
-        ValueError for a payload that is not JSON.
+        Lower `priority` goes first. `message_id` is one of `new_message_id`, None takes one.
+        `on_late` gets an answer that comes after the time-out, or after this coroutine was
+        cancelled. Never raises for what the charger does; raises ValueError for a payload that is
+        not JSON.
         """
         waiter = _Waiter(asyncio.get_running_loop().create_future(), on_late)
         events = self._peer.call(
@@ -205,6 +211,7 @@ class Connection:
             timeout_s=self._settings.call_timeout_s if timeout_s is None else timeout_s,
             priority=priority,
             handle=waiter,
+            message_id=message_id,
         )
         self._apply(events)
         self._stir.set()

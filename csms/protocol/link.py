@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from csms.dispatch.by_hand import Reach
 from csms.dispatch.commands import Scope, SetLimit
-from csms.errors import ProtocolError
-from csms.ports import Answer, Clock, LateAnswers, LocalListUpdate, Outcome
-from csms.protocol.ocpp16 import answers, local_list, requests, smart_charging
+from csms.errors import PayloadRefusedError, ProtocolError, UnknownActionError
+from csms.ports import Answer, Clock, Exchange, LateAnswers, LocalListUpdate, Outcome
+from csms.protocol.ocpp16 import answers, by_hand, fields, local_list, requests, smart_charging
 from csms.protocol.ocpp16 import reservation as reservations
 from csms.protocol.rpc import CallError, Disconnected, Reply, Result, TimedOut
 from csms.station.model import ConnectorKey
@@ -41,8 +42,13 @@ class Caller(Protocol):
         timeout_s: float | None = None,
         priority: int = REQUEST_PRIORITY,
         on_late: Callable[[Reply], None] | None = None,
+        message_id: str | None = None,
     ) -> Reply:
         """Send a CALL and wait for its end. `on_late` hears an answer after the time-out."""
+        ...
+
+    def new_message_id(self) -> str:
+        """An id for a CALL."""
         ...
 
     def close(self, code: int, reason: str) -> None:
@@ -76,6 +82,54 @@ class OcppLink:
         connection = self._connections(charger_id)
         if connection is not None:
             connection.close(CLOSE_NORMAL, reason)
+
+    def examine(self, action: str, payload: Mapping[str, Any], *, force: bool) -> Reach | None:
+        """Whether any request may be sent as it is, and how it may change limits; None: not at all.
+
+        Raises UnknownActionError, PayloadRefusedError.
+        """
+        if action not in requests.SENT:
+            raise UnknownActionError(
+                f"{fields.text(action, 50)!r} is no request to a charger; there are "
+                + ", ".join(sorted(requests.SENT))
+            )
+        found = requests.faults(action, payload)
+        if found and (not force or requests.not_json(payload)):
+            raise PayloadRefusedError(action, [(f.field, f.what, f.value) for f in found])
+        return by_hand.reach(action, payload, self._clock.now(), valid=not found)
+
+    async def call(
+        self,
+        charger_id: str,
+        action: str,
+        payload: Mapping[str, Any],
+        *,
+        on_late: Callable[[Exchange], None] | None = None,
+    ) -> Exchange:
+        """Send any request that `examine` let pass. `on_late` hears an answer that comes late."""
+        asked_at = self._clock.now()
+        connection = self._connections(charger_id)
+        if connection is None:
+            return Exchange("", asked_at, asked_at, Outcome.NOT_SENT)
+        message_id = connection.new_message_id()
+
+        def exchange(reply: Reply) -> Exchange:
+            error = reply if isinstance(reply, CallError) else None
+            return Exchange(
+                message_id,
+                asked_at,
+                self._clock.now(),
+                _read(action, reply).outcome,
+                answer=reply.payload if isinstance(reply, Result) else None,
+                error_code=None if error is None else error.code,
+                error_text="" if error is None else error.description,
+            )
+
+        def late(reply: Reply) -> None:
+            if on_late is not None:
+                on_late(exchange(reply))
+
+        return exchange(await connection.call(action, payload, on_late=late, message_id=message_id))
 
     async def set_limit(self, command: SetLimit) -> Answer:
         """SetChargingProfile (OCPP 1.6 §5.16). A late answer goes to `LateAnswers`."""

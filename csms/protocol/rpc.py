@@ -357,13 +357,14 @@ class Peer:
         timeout_s: float = 30.0,
         priority: int = 5,
         handle: object = None,
+        message_id: str | None = None,
     ) -> list[Event]:
         """Queue a CALL. It waits at most `timeout_s`, then has `timeout_s` to be answered.
 
-        Ends in exactly one `Settled` with this handle. Raises ValueError for a payload that is
-        not JSON.
+        `message_id` must be unique, None takes a new one. Ends in exactly one `Settled` with this
+        handle. Raises ValueError for a payload that is not JSON.
         """
-        message_id = self._new_id()
+        message_id = message_id or self._new_id()
         text = framing.write_call(message_id, action, payload)
         if self._closed:
             return [Settled(handle, action, Disconnected(sent=False))]

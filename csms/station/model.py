@@ -48,6 +48,7 @@ class LimitSource(StrEnum):
     UNCERTAIN = "uncertain"
     MINIMUM = "minimum"
     COMMISSIONING = "commissioning"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class MemoryStore:
         self._reservations: dict[int, Reservation] = {}
         self._capabilities: dict[str, str] = {}
         self._model_capabilities: dict[ModelKey, str] = {}
+        self._reports: dict[str, str] = {}
         self._frames: deque[Frame] = deque(maxlen=frames_kept)
         self._quarantine: deque[Quarantined] = deque(maxlen=quarantine_kept)
 
@@ -260,6 +261,14 @@ class MemoryStore:
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         """See `ports.StationStore`."""
         return {model: json.loads(text) for model, text in sorted(self._model_capabilities.items())}
+
+    async def save_reports(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        self._reports[charger_id] = json.dumps(dict(document))
+
+    async def load_reports(self) -> dict[str, dict[str, Any]]:
+        """See `ports.StationStore`."""
+        return {name: json.loads(text) for name, text in sorted(self._reports.items())}
 
     # ------------------------------------------------------------------ tokens
 

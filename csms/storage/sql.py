@@ -371,6 +371,14 @@ class SqlStore:
         """See `ports.StationStore`."""
         return await self._read(stations.load_model_capabilities)
 
+    async def save_reports(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        """See `ports.StationStore`."""
+        await self._write(lambda c: stations.save_reports(c, charger_id, document))
+
+    async def load_reports(self) -> dict[str, dict[str, Any]]:
+        """See `ports.StationStore`."""
+        return await self._read(stations.load_reports)
+
     # ------------------------------------------------------------------ tokens
 
     async def save_token(self, token: IdToken) -> None:

@@ -1,4 +1,4 @@
-"""SQL for station documents, grid limits, charger records and capabilities."""
+"""SQL for stations, grid limits, and what is remembered of chargers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from csms.ports import ChargerRecord, ModelKey
 from csms.storage import dialect
 from csms.storage.tables import (
     capabilities,
+    charger_reports,
     chargers,
     grid_limits,
     model_capabilities,
@@ -24,6 +25,7 @@ _remove = delete(stations).where(stations.c.station_id == bindparam("key"))
 _chargers = select(chargers).order_by(chargers.c.charger_id)
 _capabilities = select(capabilities).order_by(capabilities.c.charger_id)
 _model_capabilities = select(model_capabilities).order_by(*model_capabilities.primary_key)
+_reports = select(charger_reports).order_by(charger_reports.c.charger_id)
 
 
 def save_station(
@@ -111,3 +113,16 @@ def load_model_capabilities(connection: Connection) -> dict[ModelKey, dict[str, 
     """What is known of every charger model."""
     found = connection.execute(_model_capabilities)
     return {(row.vendor, row.model, row.firmware): row.document for row in found}
+
+
+def save_reports(connection: Connection, charger_id: str, document: Mapping[str, Any]) -> None:
+    """Insert or replace the newest reports of a charger."""
+    connection.execute(
+        dialect.insert_or_replace(charger_reports, connection.dialect.name),
+        {"charger_id": charger_id, "document": dict(document)},
+    )
+
+
+def load_reports(connection: Connection) -> dict[str, dict[str, Any]]:
+    """The newest reports of every charger, by charger id."""
+    return {row.charger_id: row.document for row in connection.execute(_reports)}

@@ -139,6 +139,15 @@ model_capabilities = Table(
     PrimaryKeyConstraint("vendor", "model", "firmware", name="pk_model_capabilities"),
 )
 
+# The newest reports of a charger beside charging: small, and read as a whole.
+charger_reports = Table(
+    "charger_reports",
+    metadata,
+    Column("charger_id", WireText, nullable=False),
+    Column("document", JSON, nullable=False),
+    PrimaryKeyConstraint("charger_id", name="pk_charger_reports"),
+)
+
 sessions = Table(
     "sessions",
     metadata,

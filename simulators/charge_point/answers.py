@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simulators.charge_point.behaviour import Behaviour, Connector, NotPossibleError
+from simulators.charge_point.errands import Errands
 from simulators.charge_point.messages import BootDue, HeartbeatDue, Message
 from simulators.charge_point.profiles import DEFAULT_VOLTAGE_V, RateUnit
 from simulators.charge_point.reservations import Kept
@@ -22,6 +23,7 @@ class Answers:
     """One method per request. `changed` is called after whatever may have changed something.
 
     `send` takes messages to csms that only the wire's owner can make; `reset` is told of Reset.
+    `errands` is what has nothing to do with charging.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class Answers:
         self._changed = changed
         self._send = send
         self._reset = reset
+        numbers = {c.hardware.connector_id for c in behaviour.connectors()}
+        self.errands = Errands(numbers, moment=moment, send=send)
 
     def remote_start(self, connector_id: int | None, id_tag: str) -> str:
         """RemoteStartTransaction (OCPP 1.6 §5.11)."""
@@ -146,7 +150,7 @@ class Answers:
         elif message == "BootNotification":
             self._send(BootDue())
         else:
-            return "NotImplemented"
+            return self.errands.trigger(message) or "NotImplemented"
         self._changed()
         return "Accepted"
 

@@ -73,7 +73,8 @@ class Configuration:
         readonly = {
             "NumberOfConnectors": str(len(hardware.connectors)),
             "SupportedFeatureProfiles": (
-                "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
+                "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,"
+                "RemoteTrigger"
             ),
             "ChargeProfileMaxStackLevel": str(limits.max_stack_level),
             "ChargingScheduleAllowedChargingRateUnit": _rate_units(hardware),

@@ -94,6 +94,44 @@ class TransactionOver:
 
 
 @dataclass(frozen=True, slots=True)
+class DiagnosticsProgress:
+    """DiagnosticsStatusNotification (§4.4)."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareProgress:
+    """FirmwareStatusNotification (§4.5), or its signed form when there is a request id."""
+
+    status: str
+    request_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogProgress:
+    """LogStatusNotification (security white paper §5)."""
+
+    status: str
+    request_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityEvent:
+    """SecurityEventNotification (security white paper §5)."""
+
+    kind: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateWanted:
+    """SignCertificate (security white paper §5)."""
+
+    csr: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeartbeatDue:
     """Heartbeat (§4.6)."""
 
@@ -103,12 +141,16 @@ class BootDue:
     """BootNotification (§4.2)."""
 
 
+Report = DiagnosticsProgress | FirmwareProgress | LogProgress | SecurityEvent | CertificateWanted
+"""Told of firmware, logs and security."""
+
 Message = (
     StatusChanged
     | TokenPresented
     | TransactionBegun
     | MeterSampled
     | TransactionOver
+    | Report
     | HeartbeatDue
     | BootDue
 )

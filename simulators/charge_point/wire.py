@@ -32,9 +32,15 @@ from simulators.charge_point.answers import Answers
 from simulators.charge_point.hardware import Hardware
 from simulators.charge_point.messages import (
     BootDue,
+    CertificateWanted,
+    DiagnosticsProgress,
+    FirmwareProgress,
     HeartbeatDue,
+    LogProgress,
     Message,
     MeterSampled,
+    Report,
+    SecurityEvent,
     StatusChanged,
     TokenPresented,
     Transaction,
@@ -110,6 +116,28 @@ def request(message: Message, hardware: Hardware, measurands: Sequence[str]) -> 
             asked = _stop_request(transaction)
         case MeterSampled():
             asked = _meter_request(message, measurands)
+        case _:
+            asked = _report(message)
+    return asked
+
+
+def _report(message: Report) -> Any:
+    """What is told of firmware, logs and security."""
+    match message:
+        case DiagnosticsProgress(status=status):
+            asked = call.DiagnosticsStatusNotification(status=status)
+        case FirmwareProgress(status=status, request_id=None):
+            asked = call.FirmwareStatusNotification(status=status)
+        case FirmwareProgress(status=status, request_id=request_id):
+            asked = call.SignedFirmwareStatusNotification(status=status, request_id=request_id)
+        case LogProgress(status=status, request_id=request_id):
+            asked = call.LogStatusNotification(status=status, request_id=request_id)
+        case SecurityEvent(kind=kind, at=at):
+            asked = call.SecurityEventNotification(
+                type=kind, timestamp=timestamp(at), tech_info=None
+            )
+        case CertificateWanted(csr=csr):
+            asked = call.SignCertificate(csr=csr)
     return asked
 
 
@@ -151,6 +179,7 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
     ) -> None:
         super().__init__(charger_id, socket, response_timeout=call_timeout_s, logger=QUIET)
         self._answers = answers
+        self._errands = answers.errands
         self._slow_answer_s = slow_answer_s
         self._deaf = deaf
         self._calls: asyncio.Queue[str | bytes] = asyncio.Queue(CALLS_QUEUED)
@@ -314,6 +343,81 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
     def on_reset(self, type: str) -> Any:  # noqa: A002
         """OCPP 1.6 §5.14."""
         return call_result.Reset(status=self._answers.reset(type))
+
+    @on(Action.change_availability)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_change_availability(self, connector_id: int, type: str) -> Any:  # noqa: A002
+        """OCPP 1.6 §5.2."""
+        status = self._errands.change_availability(connector_id, type)
+        return call_result.ChangeAvailability(status=status)
+
+    @on(Action.clear_cache)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_clear_cache(self) -> Any:
+        """OCPP 1.6 §5.4."""
+        return call_result.ClearCache(status=self._errands.clear_cache())
+
+    @on(Action.unlock_connector)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_unlock_connector(self, connector_id: int) -> Any:
+        """OCPP 1.6 §5.18."""
+        return call_result.UnlockConnector(status=self._errands.unlock(connector_id))
+
+    @on(Action.get_diagnostics)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_get_diagnostics(self, **_: Any) -> Any:
+        """OCPP 1.6 §5.9."""
+        return call_result.GetDiagnostics(file_name=self._errands.upload_diagnostics())
+
+    @on(Action.update_firmware)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_update_firmware(self, **_: Any) -> Any:
+        """OCPP 1.6 §5.19."""
+        self._errands.update_firmware(None)
+        return call_result.UpdateFirmware()
+
+    @on(Action.get_log)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_get_log(self, log_type: str, request_id: int, **_: Any) -> Any:
+        """Security white paper §5."""
+        file_name = self._errands.upload_log(log_type, request_id)
+        return call_result.GetLog(status="Accepted", filename=file_name)
+
+    @on(Action.signed_update_firmware)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_signed_update_firmware(self, request_id: int, **_: Any) -> Any:
+        """Security white paper §5. Signatures are not looked at."""
+        self._errands.update_firmware(request_id)
+        return call_result.SignedUpdateFirmware(status="Accepted")
+
+    @on(Action.extended_trigger_message)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_extended_trigger(self, requested_message: str, connector_id: int | None = None) -> Any:
+        """Security white paper §5."""
+        status = self._errands.trigger(requested_message)
+        if status is None:
+            status = self._answers.trigger(requested_message, connector_id)
+        return call_result.ExtendedTriggerMessage(status=status)
+
+    @on(Action.install_certificate)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_install_certificate(self, certificate_type: str, certificate: str) -> Any:
+        """Security white paper §5."""
+        status = self._errands.install_certificate(certificate_type, certificate)
+        return call_result.InstallCertificate(status=status)
+
+    @on(Action.delete_certificate)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_delete_certificate(self, certificate_hash_data: Mapping[str, Any]) -> Any:
+        """Security white paper §5."""
+        status = self._errands.delete_certificate(certificate_hash_data["serial_number"])
+        return call_result.DeleteCertificate(status=status)
+
+    @on(Action.get_installed_certificate_ids)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_get_installed_certificate_ids(self, certificate_type: str) -> Any:
+        """Security white paper §5."""
+        found = self._errands.certificates(certificate_type)
+        if not found:
+            return call_result.GetInstalledCertificateIds(status="NotFound")
+        return call_result.GetInstalledCertificateIds(
+            status="Accepted", certificate_hash_data=found
+        )
+
+    @on(Action.certificate_signed)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_certificate_signed(self, certificate_chain: str) -> Any:
+        """Security white paper §5."""
+        status = self._errands.take_certificate(certificate_chain)
+        return call_result.CertificateSigned(status=status)
 
     @on(Action.data_transfer)  # type: ignore[untyped-decorator, unused-ignore]
     def on_data_transfer(self, vendor_id: str, **_: Any) -> Any:  # noqa: ARG002

@@ -16,6 +16,7 @@ async def test_nothing_is_known_at_first(store: Store) -> None:
     assert await store.load_token("TAG1") is None
     assert await store.load_capabilities() == {}
     assert await store.load_model_capabilities() == {}
+    assert await store.load_reports() == {}
     assert await store.frames("CP1") == []
 
 
@@ -258,6 +259,16 @@ async def test_a_capability_changed_after_it_was_saved_is_not_changed_in_the_sto
 
     assert await store.load_capabilities() == {"CP1": {"lacks": ["session"]}}
     assert await store.load_model_capabilities() == {("A", "B", "C"): {"lacks": ["session"]}}
+
+
+async def test_reports_are_kept_whole_and_replaced(store: Store) -> None:
+    await store.save_reports("CP1", {"log": [{"what": "Uploading", "at": 1.5, "told_at": None}]})
+    await store.save_reports("cp1", {"log": []})
+
+    newest: dict[str, Any] = {"log": [{"what": "Uploaded", "at": 2.5, "told_at": 2.25}]}
+    await store.save_reports("CP1", newest)
+
+    assert await store.load_reports() == {"CP1": newest, "cp1": {"log": []}}
 
 
 async def test_frames_come_oldest_first_per_charger(store: Store) -> None:

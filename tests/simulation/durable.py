@@ -210,6 +210,9 @@ class DurableStore:
     async def save_model_capability(self, model: ModelKey, document: Mapping[str, Any]) -> None:
         await self._durably(lambda: _now(self.memory.save_model_capability(model, document)))
 
+    async def save_reports(self, charger_id: str, document: Mapping[str, Any]) -> None:
+        await self._durably(lambda: _now(self.memory.save_reports(charger_id, document)))
+
     async def save_grid(self, station_id: str, document: Mapping[str, Any]) -> None:
         await self._durably(lambda: _now(self.memory.save_grid(station_id, document)))
 
@@ -279,6 +282,9 @@ class DurableStore:
 
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         return await self.memory.load_model_capabilities()
+
+    async def load_reports(self) -> dict[str, dict[str, Any]]:
+        return await self.memory.load_reports()
 
     async def load_grid(self, station_id: str) -> dict[str, Any] | None:
         return await self.memory.load_grid(station_id)

@@ -50,7 +50,11 @@ def ocpp_coverage() -> list[Row]:
     inbound = {r.direction for r in rows if r.action == "BootNotification"}
 
     def names(profile: str, wanted: Callable[[CoverageRow], bool]) -> str:
-        found = [r.action for r in rows if r.profile == profile and wanted(r)]
+        found = [
+            f"{r.action} ({r.note})" if r.note else r.action
+            for r in rows
+            if r.profile == profile and wanted(r)
+        ]
         return ", ".join(found) or "-"
 
     return [

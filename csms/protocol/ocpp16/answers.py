@@ -17,7 +17,9 @@ from csms.protocol.ocpp16.requests import (
     CLEAR_CHARGING_PROFILE,
     GET_COMPOSITE_SCHEDULE,
     GET_CONFIGURATION,
+    GET_DIAGNOSTICS,
     GET_LOCAL_LIST_VERSION,
+    UPDATE_FIRMWARE,
 )
 
 KEYS_READ = 500
@@ -34,6 +36,8 @@ _STATUSES: Mapping[str, Outcome] = {
     "notsupported": Outcome.UNSUPPORTED,
     "notimplemented": Outcome.UNSUPPORTED,
 }
+
+_WITHOUT_STATUS = frozenset({GET_DIAGNOSTICS, UPDATE_FIRMWARE})
 
 # "Occurrence" and "Format" are the spellings of later versions; some chargers use them in 1.6.
 _ERRORS: Mapping[str, Outcome] = {
@@ -54,7 +58,7 @@ def result(action: str, payload: Any, asked: Sequence[str] = ()) -> Answer:
 
     An unknown status counts as a refusal and an absent one as an invalid answer: neither is proof
     that the charger did as it was told. The answer to GetConfiguration has no status; its payload
-    is made regular by `configuration`.
+    is made regular by `configuration`. Others have none by the standard: any answer is a yes.
     """
     answer = fields.mapping(payload)
     status = fields.text(answer.get("status"), _DETAIL_LIMIT)
@@ -62,6 +66,8 @@ def result(action: str, payload: Any, asked: Sequence[str] = ()) -> Answer:
         return Answer(Outcome.ACCEPTED, status, configuration(answer, asked))
     if action == GET_LOCAL_LIST_VERSION:
         return list_version(answer)
+    if action in _WITHOUT_STATUS:
+        return Answer(Outcome.ACCEPTED, status, answer)
     if not status:
         return Answer(Outcome.INVALID, "an answer without a status", answer)
     folded = fields.fold(status)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ocpp.v16.enums import DiagnosticsStatus, FirmwareStatus  # type: ignore[import-untyped, unused-ignore]
 
-from csms.ports import Recorder
+from csms.ports import ChargerReport, Recorder, Topic
 from csms.protocol.ocpp16 import fields
 
 _DIAGNOSTICS = tuple(str(status.value) for status in DiagnosticsStatus)
@@ -19,7 +19,7 @@ async def diagnostics_status_notification(
 ) -> dict[str, Any]:
     """DiagnosticsStatusNotification (§4.4): how far an upload of diagnostics has come."""
     status = fields.name(_DIAGNOSTICS, payload.get("status"), "")
-    recorder.note(charger_id, "DiagnosticsStatusNotification", {"status": status})
+    await recorder.report(ChargerReport(charger_id, Topic.DIAGNOSTICS, status, recorder.now()))
     return {}
 
 
@@ -28,5 +28,5 @@ async def firmware_status_notification(
 ) -> dict[str, Any]:
     """FirmwareStatusNotification (§4.5), in whatever order the charger reports its progress."""
     status = fields.name(_FIRMWARE, payload.get("status"), "")
-    recorder.note(charger_id, "FirmwareStatusNotification", {"status": status})
+    await recorder.report(ChargerReport(charger_id, Topic.FIRMWARE, status, recorder.now()))
     return {}

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 from jsonschema import Draft4Validator
+from jsonschema.exceptions import ValidationError
 from ocpp.v16.enums import Action, ChargingProfilePurposeType  # type: ignore[import-untyped, unused-ignore]
 
 from csms.errors import ProtocolError
@@ -23,6 +25,7 @@ CHANGE_CONFIGURATION = str(Action.change_configuration.value)
 CLEAR_CHARGING_PROFILE = str(Action.clear_charging_profile.value)
 GET_COMPOSITE_SCHEDULE = str(Action.get_composite_schedule.value)
 GET_CONFIGURATION = str(Action.get_configuration.value)
+GET_DIAGNOSTICS = str(Action.get_diagnostics.value)
 GET_LOCAL_LIST_VERSION = str(Action.get_local_list_version.value)
 REMOTE_START_TRANSACTION = str(Action.remote_start_transaction.value)
 REMOTE_STOP_TRANSACTION = str(Action.remote_stop_transaction.value)
@@ -31,30 +34,48 @@ RESET = str(Action.reset.value)
 SEND_LOCAL_LIST = str(Action.send_local_list.value)
 SET_CHARGING_PROFILE = str(Action.set_charging_profile.value)
 TRIGGER_MESSAGE = str(Action.trigger_message.value)
+UNLOCK_CONNECTOR = str(Action.unlock_connector.value)
+UPDATE_FIRMWARE = str(Action.update_firmware.value)
 
 SENT = frozenset(
-    {
-        CANCEL_RESERVATION,
-        CHANGE_CONFIGURATION,
-        CLEAR_CHARGING_PROFILE,
-        GET_COMPOSITE_SCHEDULE,
-        GET_CONFIGURATION,
-        GET_LOCAL_LIST_VERSION,
-        REMOTE_START_TRANSACTION,
-        REMOTE_STOP_TRANSACTION,
-        RESERVE_NOW,
-        RESET,
-        SEND_LOCAL_LIST,
-        SET_CHARGING_PROFILE,
-        TRIGGER_MESSAGE,
-    }
+    str(action.value)
+    for action in (
+        Action.cancel_reservation,
+        Action.certificate_signed,
+        Action.change_availability,
+        Action.change_configuration,
+        Action.clear_cache,
+        Action.clear_charging_profile,
+        Action.data_transfer,
+        Action.delete_certificate,
+        Action.extended_trigger_message,
+        Action.get_composite_schedule,
+        Action.get_configuration,
+        Action.get_diagnostics,
+        Action.get_installed_certificate_ids,
+        Action.get_local_list_version,
+        Action.get_log,
+        Action.install_certificate,
+        Action.remote_start_transaction,
+        Action.remote_stop_transaction,
+        Action.reserve_now,
+        Action.reset,
+        Action.send_local_list,
+        Action.set_charging_profile,
+        Action.signed_update_firmware,
+        Action.trigger_message,
+        Action.unlock_connector,
+        Action.update_firmware,
+    )
 )
 """The outward actions csms sends."""
 
 _TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+_URL_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]*://[^\s/]+(/\S*)?$"
 
 # What the published schemas leave open although the text or the errata close it. Times: §3.15, and
-# the one form every charger reads. Periods: errata 3.45 wants a first one, so there must be one.
+# the one form every charger reads. Locations: §6.25, §6.55 (a URI). Periods: errata 3.45 wants a
+# first one, so there must be one.
 _CORRECTIONS: Mapping[str, Mapping[str, Any]] = {
     "chargingProfileId": {"minimum": 1},
     "chargingSchedulePeriod": {"minItems": 1},
@@ -64,8 +85,12 @@ _CORRECTIONS: Mapping[str, Mapping[str, Any]] = {
     "key": {"minLength": 1},
     "limit": {"minimum": 0},
     "listVersion": {"minimum": 1},
+    "location": {"pattern": _URL_PATTERN},
     "minChargingRate": {"minimum": 0},
     "numberPhases": {"minimum": 1, "maximum": 3},
+    "remoteLocation": {"pattern": _URL_PATTERN},
+    "retries": {"minimum": 0},
+    "retryInterval": {"minimum": 0},
     "stackLevel": {"minimum": 0},
     "startPeriod": {"minimum": 0},
 }
@@ -131,29 +156,75 @@ def trigger_message(message: str, connector_id: int | None = None) -> dict[str, 
 # ---------------------------------------------------------------------- the check
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one field of an outgoing payload.
+
+    `field` is its path, `payload` for the whole; `code` what a charger would answer with.
+    """
+
+    field: str
+    code: str
+    what: str
+    value: Any = None
+
+
 def check(action: str, payload: Mapping[str, Any]) -> None:
     """Hold an outgoing payload against the corrected schema of its action.
 
-    Raises ProtocolError naming the field, with the OCPP-J code a charger would answer with.
+    Raises ProtocolError naming the first field that is wrong, with the OCPP-J code a charger would
+    answer with.
     """
     if action not in SENT:
         raise ProtocolError("NotSupported", f"{action} is not sent")
-    try:
-        # Decimals, because 21.4 as a float is not a multiple of 0.1.
-        exact = json.loads(json.dumps(payload, allow_nan=False), parse_float=Decimal)
-    except (TypeError, ValueError) as error:
-        raise ProtocolError("FormationViolation", f"{action}: {error}") from error
+    found = faults(action, payload)
+    if found:
+        first = found[0]
+        raise ProtocolError(first.code, f"{action}.{first.field}: {first.what}"[:200])
+
+
+def faults(action: str, payload: Mapping[str, Any]) -> list[Fault]:
+    """Everything that is wrong with the payload of an action in `SENT`, in order of its fields."""
+    if reason := not_json(payload):
+        return [Fault("payload", "FormationViolation", reason)]
+    # Decimals, because 21.4 as a float is not a multiple of 0.1.
+    exact = json.loads(json.dumps(payload), parse_float=Decimal)
     errors = sorted(_validator(action).iter_errors(exact), key=lambda e: _path(e.absolute_path))
     if errors:
-        first = errors[0]
-        raise ProtocolError(
-            _CODES.get(str(first.validator), "PropertyConstraintViolation"),
-            f"{action}.{_path(first.absolute_path) or 'payload'}: {first.message}"[:200],
-        )
+        return [_fault(error) for error in errors]
     rule = _RULES.get(action)
-    problem = rule(exact) if rule is not None else None
-    if problem is not None:
-        raise ProtocolError("PropertyConstraintViolation", f"{action}.{problem}")
+    broken = rule(exact) if rule is not None else None
+    if broken is None:
+        return []
+    field, what = broken
+    return [Fault(field, "PropertyConstraintViolation", what, _at(payload, field))]
+
+
+def not_json(payload: Mapping[str, Any]) -> str:
+    """Why a payload cannot be written as JSON, empty when it can."""
+    try:
+        json.dumps(payload, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        return str(error)
+    return ""
+
+
+def _fault(error: ValidationError) -> Fault:
+    value = error.instance
+    return Fault(
+        _path(error.absolute_path) or "payload",
+        _CODES.get(str(error.validator), "PropertyConstraintViolation"),
+        error.message,
+        float(value) if isinstance(value, Decimal) else value,
+    )
+
+
+def _at(payload: Mapping[str, Any], field: str) -> Any:
+    """The value of a field, None where there is none."""
+    value: Any = payload
+    for step in field.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def _path(parts: Sequence[Any]) -> str:
@@ -169,6 +240,8 @@ def _validator(action: str) -> Draft4Validator:
 def _corrected(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema with every property tightened as `_CORRECTIONS` and the form of times have it."""
     corrected = dict(schema)
+    if "definitions" in schema:
+        corrected["definitions"] = {k: _corrected(d) for k, d in schema["definitions"].items()}
     if schema.get("format") == "date-time":
         corrected["pattern"] = _TIME_PATTERN
     if "items" in schema:
@@ -186,35 +259,69 @@ def _correction(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return {} if name == "key" and schema.get("type") == "array" else _CORRECTIONS.get(name, {})
 
 
-def _profile_rule(payload: Mapping[str, Any]) -> str | None:
+_Rule = Callable[[Mapping[str, Any]], "tuple[str, str] | None"]
+"""What is wrong with a payload that has the right shape: field and reason."""
+
+
+def _profile_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
     """What §3.13 and the errata say of a profile beyond the shape of its fields."""
     profile = payload["csChargingProfiles"]
     purpose = profile["chargingProfilePurpose"]
     session = purpose == ChargingProfilePurposeType.tx_profile.value
-    if profile["chargingSchedule"]["chargingSchedulePeriod"][0]["startPeriod"] != 0:
-        return "csChargingProfiles.chargingSchedule: the first period starts at 0 (errata 3.45)"
+    if not _starts_at_once(profile):
+        return f"csChargingProfiles.{_SCHEDULE}", _FIRST_PERIOD
     if session and payload["connectorId"] == 0:
-        return "connectorId: a TxProfile belongs to one connector (§3.13.1)"
+        return "connectorId", "a TxProfile belongs to one connector (§3.13.1)"
     if session and "transactionId" not in profile:
-        return "csChargingProfiles.transactionId: a TxProfile needs its transaction (§5.16)"
+        return (
+            "csChargingProfiles.transactionId",
+            "a TxProfile needs its transaction (§5.16)",
+        )
     if not session and "transactionId" in profile:
-        return f"csChargingProfiles.transactionId: not in a {purpose} (§7.8)"
+        return "csChargingProfiles.transactionId", f"not in a {purpose} (§7.8)"
     if payload["connectorId"] != 0 and (
         purpose == ChargingProfilePurposeType.charge_point_max_profile.value
     ):
-        return "connectorId: a ChargePointMaxProfile belongs to connector 0 (§3.13.1)"
+        return "connectorId", "a ChargePointMaxProfile belongs to connector 0 (§3.13.1)"
     return None
 
 
-def _start_rule(payload: Mapping[str, Any]) -> str | None:
-    return (
-        None
-        if payload.get("connectorId") != 0
-        else "connectorId: a session starts on a connector, counted from 1 (§5.11)"
-    )
+_SCHEDULE = "chargingSchedule"
+_FIRST_PERIOD = "the first period starts at 0 (errata 3.45)"
 
 
-_RULES: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {
+def _starts_at_once(profile: Mapping[str, Any]) -> bool:
+    first = profile[_SCHEDULE]["chargingSchedulePeriod"][0]
+    return bool(first["startPeriod"] == 0)
+
+
+def _start_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
+    if payload.get("connectorId") == 0:
+        return "connectorId", "a session starts on a connector, counted from 1 (§5.11)"
+    profile = payload.get("chargingProfile")
+    if profile is None:
+        return None
+    if profile["chargingProfilePurpose"] != ChargingProfilePurposeType.tx_profile.value:
+        return (
+            "chargingProfile.chargingProfilePurpose",
+            "a remote start takes a TxProfile only (§5.16.2)",
+        )
+    if "transactionId" in profile:
+        return (
+            "chargingProfile.transactionId",
+            "there is no transaction yet (errata 3.41)",
+        )
+    return None if _starts_at_once(profile) else (f"chargingProfile.{_SCHEDULE}", _FIRST_PERIOD)
+
+
+def _unlock_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
+    if payload["connectorId"] == 0:
+        return "connectorId", "one connector is unlocked, counted from 1 (§6.53)"
+    return None
+
+
+_RULES: Mapping[str, _Rule] = {
     SET_CHARGING_PROFILE: _profile_rule,
     REMOTE_START_TRANSACTION: _start_rule,
+    UNLOCK_CONNECTOR: _unlock_rule,
 }

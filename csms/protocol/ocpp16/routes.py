@@ -16,7 +16,7 @@ from ocpp.v16.enums import Action  # type: ignore[import-untyped, unused-ignore]
 
 from csms.errors import ProtocolError
 from csms.ports import Recorder
-from csms.protocol.ocpp16 import core, fields, firmware, requests
+from csms.protocol.ocpp16 import core, fields, firmware, requests, security
 
 Handler = Callable[[Recorder, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -42,12 +42,16 @@ class FeatureProfile(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One action in one direction. An inbound route without a handler is known but not served."""
+    """One action in one direction.
+
+    An inbound route without a handler is known but not served. `note` says what is special.
+    """
 
     action: str
     direction: Direction
     profile: FeatureProfile
     handler: Handler | None = None
+    note: str = ""
 
     @property
     def served(self) -> bool:
@@ -65,10 +69,11 @@ class CoverageRow:
     action: str
     direction: str
     served: bool
+    note: str = ""
 
 
-def _inbound(profile: FeatureProfile, action: Action, handler: Handler | None = None) -> Route:
-    return Route(str(action.value), Direction.INBOUND, profile, handler)
+def _inbound(profile: FeatureProfile, action: Action, handler: Handler, *, note: str = "") -> Route:
+    return Route(str(action.value), Direction.INBOUND, profile, handler, note)
 
 
 def _outbound(profile: FeatureProfile, *actions: Action) -> tuple[Route, ...]:
@@ -116,10 +121,25 @@ ROUTES: tuple[Route, ...] = (
         Action.set_charging_profile,
     ),
     *_outbound(FeatureProfile.REMOTE_TRIGGER, Action.trigger_message),
-    _inbound(FeatureProfile.SECURITY, Action.log_status_notification),
-    _inbound(FeatureProfile.SECURITY, Action.security_event_notification),
-    _inbound(FeatureProfile.SECURITY, Action.sign_certificate),
-    _inbound(FeatureProfile.SECURITY, Action.signed_firmware_status_notification),
+    _inbound(
+        FeatureProfile.SECURITY, Action.log_status_notification, security.log_status_notification
+    ),
+    _inbound(
+        FeatureProfile.SECURITY,
+        Action.security_event_notification,
+        security.security_event_notification,
+    ),
+    _inbound(
+        FeatureProfile.SECURITY,
+        Action.sign_certificate,
+        security.sign_certificate,
+        note="answered Rejected: there is no CA yet",
+    ),
+    _inbound(
+        FeatureProfile.SECURITY,
+        Action.signed_firmware_status_notification,
+        security.signed_firmware_status_notification,
+    ),
     *_outbound(
         FeatureProfile.SECURITY,
         Action.certificate_signed,
@@ -155,6 +175,8 @@ async def serve(recorder: Recorder, charger_id: str, action: str, payload: Any) 
 def coverage() -> list[CoverageRow]:
     """Every action with direction and profile and whether it is served, in the table's order."""
     return [
-        CoverageRow(route.profile.value, route.action, route.direction.value, route.served)
+        CoverageRow(
+            route.profile.value, route.action, route.direction.value, route.served, route.note
+        )
         for route in ROUTES
     ]

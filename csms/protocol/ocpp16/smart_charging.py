@@ -28,6 +28,9 @@ START_BEFORE_S = 60
 """How far in the past a schedule starts. A start in the future would leave the connector unlimited
 until then, and the charger's clock may be some seconds behind."""
 
+PROFILE_IDS = 1_000
+"""Below this are the chargingProfileIds csms uses itself; it does for 498 connectors."""
+
 WHOLE_CHARGER = 0
 """The connectorId a ChargePointMaxProfile must have (§3.13.1)."""
 

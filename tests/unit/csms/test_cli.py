@@ -196,3 +196,37 @@ def test_tokens_that_cannot_be_imported_are_a_readable_error(tmp_path: Path) -> 
     result = run("tokens", "import", file, "--api", "http://127.0.0.1:1")
     assert result.exit_code == 1
     assert "http://127.0.0.1:1 cannot be asked" in result.output
+
+
+# ------------------------------------------------------------------------------ call
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("accepted", 0), ("rejected", 1)])
+def test_call_prints_the_answer_and_fails_with_it(
+    monkeypatch: pytest.MonkeyPatch, outcome: str, code: int
+) -> None:
+    asked: list[Any] = []
+
+    async def answered(_api: object, *what: Any, force: bool) -> dict[str, Any]:
+        asked.extend([*what, force])
+        times = {"messageId": "m1", "askedAt": "A", "answeredAt": "B"}
+        return {"outcome": outcome, "answer": {"status": "x"}, "error": None} | times
+
+    monkeypatch.setattr("csms.cli.call_charger", answered)
+    result = run("call", "C", "Reset", '{"type": "Soft"}', "--force")
+    assert result.exit_code == code
+    assert asked == ["C", "Reset", {"type": "Soft"}, True]
+    assert '"status": "x"' in result.output
+    assert f"message m1, asked A, answered B: {outcome}" in result.output
+
+
+def test_call_takes_json_only() -> None:
+    result = run("call", "C", "Reset", "Soft")
+    assert result.exit_code == 2
+    assert "the payload is not JSON" in result.output
+
+
+def test_call_without_a_server_is_a_readable_error() -> None:
+    result = run("call", "C", "Reset", "--api", "http://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:1 cannot be asked" in result.output

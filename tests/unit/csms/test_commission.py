@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +10,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from csms.commission import CommissionError, cells, follow, line, show, summary
+from csms.client import ApiError
+from csms.commission import cells, follow, line, show, summary
 from csms.control.trials import Progress
 from csms.dispatch.commissioning import Finding, Result, Trial, Verdict
 from csms.errors import CommissioningRefusedError
@@ -53,28 +52,8 @@ async def test_a_test_is_begun_followed_and_told_trial_by_trial() -> None:
 async def test_a_refusal_is_told_in_its_own_words() -> None:
     api = Api.build()
     api.operations.tests.error = CommissioningRefusedError("no session runs on connector CP001/1")
-    with pytest.raises(CommissionError, match=r"^no session runs on connector CP001/1$"):
+    with pytest.raises(ApiError, match=r"^no session runs on connector CP001/1$"):
         await followed(httpx.ASGITransport(api.app), [])
-
-
-def unreachable(request: httpx.Request) -> httpx.Response:
-    raise httpx.ConnectError("refused", request=request)
-
-
-@pytest.mark.parametrize(
-    ("answers", "words"),
-    [
-        (unreachable, "http://csms cannot be asked: refused"),
-        (lambda _: httpx.Response(200, text="hello"), "http://csms does not answer as csms does"),
-        (lambda _: httpx.Response(200, json=["x"]), "http://csms answered 200"),
-        (lambda _: httpx.Response(500, json={}), "http://csms answered 500"),
-    ],
-)
-async def test_what_is_not_csms_is_said_so(
-    answers: Callable[[httpx.Request], httpx.Response], words: str
-) -> None:
-    with pytest.raises(CommissionError, match=f"^{re.escape(words)}$"):
-        await followed(httpx.MockTransport(answers), [])
 
 
 async def test_what_was_not_measured_is_a_dash() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +30,17 @@ from csms.dispatch.commissioning import Finding, Result, Trial, Verdict
 from csms.dispatch.ledger import EntryState
 from csms.dispatch.standing import Condition
 from csms.errors import UnknownSessionError, UnknownStationError
-from csms.ports import Frame, Losses, Quarantined, StoredSession, TokenStatus
+from csms.ports import (
+    ChargerReport,
+    Exchange,
+    Frame,
+    Losses,
+    Outcome,
+    Quarantined,
+    StoredSession,
+    TokenStatus,
+    Topic,
+)
 from csms.station.document import parse_station
 from csms.station.grid import GivenLimit, GridLimit, GridLimitSource, GridStep
 from csms.station.lifecycle import Occupancy
@@ -290,6 +300,33 @@ class FakeAccess:
         return Tokens(self.store, self.clock, TokenPolicy(), lambda _charger, _token: False)
 
 
+EXCHANGE = Exchange("m7", STARTED_AT, STARTED_AT + 0.5, Outcome.ACCEPTED, {"status": "Accepted"})
+
+
+@dataclass
+class FakeCommands:
+    """Answers `exchange`; raises `error`. Requests are counted from 501."""
+
+    exchange: Exchange = EXCHANGE
+    error: Exception | None = None
+    said: list[ChargerReport] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def call(
+        self, charger_id: str, action: str, payload: Mapping[str, Any], *, force: bool = False
+    ) -> Exchange:
+        self.asked.append((charger_id, action, payload, force))
+        if self.error is not None:
+            raise self.error
+        return self.exchange
+
+    def new_request_id(self) -> int:
+        return 501
+
+    def reports(self, charger_id: str, topic: Topic) -> Sequence[ChargerReport]:
+        return [r for r in self.said if (r.charger_id, r.topic) == (charger_id, topic)]
+
+
 @dataclass
 class FakeOperations:
     """Answers from its fields; raises `error` in whatever is asked of a charger or a station."""
@@ -309,6 +346,7 @@ class FakeOperations:
     grid: FakeGridLimits = field(default_factory=FakeGridLimits)
     tests: FakeCommissioning = field(default_factory=FakeCommissioning)
     who: FakeAccess = field(default_factory=FakeAccess)
+    orders: FakeCommands = field(default_factory=FakeCommands)
 
     def healthy(self) -> bool:
         return self.well
@@ -353,6 +391,9 @@ class FakeOperations:
 
     def commissioning(self) -> FakeCommissioning:
         return self.tests
+
+    def commands(self) -> FakeCommands:
+        return self.orders
 
     def access(self) -> FakeAccess:
         return self.who

@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 from csms.api.operations import (
+    CommandOperations,
     CommissioningOperations,
     GridLimitOperations,
     LocalListOperations,
@@ -15,6 +16,7 @@ from csms.api.operations import (
     SessionOperations,
     TokenOperations,
 )
+from csms.control.commands import ChargerCommands
 from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
 from csms.control.local_lists import LocalLists
@@ -23,6 +25,7 @@ from csms.control.sessions import SessionRequests
 from csms.control.supervisor import Supervisor
 from csms.control.tokens import Tokens
 from tests.unit.csms.api.fakes import (
+    FakeCommands,
     FakeCommissioning,
     FakeGridLimits,
     FakeLocalLists,
@@ -41,13 +44,14 @@ def the_type_checker_holds_both_to_it(
 @pytest.mark.parametrize(
     ("port", "size", "implementations"),
     [
-        (Operations, 16, (Supervisor, FakeOperations)),
+        (Operations, 17, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
         (SessionOperations, 4, (SessionRequests, FakeSessions)),
         (TokenOperations, 5, (Tokens,)),
         (ReservationOperations, 3, (Reservations, FakeReservations)),
         (LocalListOperations, 2, (LocalLists, FakeLocalLists)),
         (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
+        (CommandOperations, 3, (ChargerCommands, FakeCommands)),
     ],
 )
 def test_the_real_one_and_the_fake_take_the_same_arguments(

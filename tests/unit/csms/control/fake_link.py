@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
+from csms.dispatch.by_hand import Reach
 from csms.dispatch.commands import Scope, SetLimit
-from csms.ports import Answer, LocalListUpdate, Outcome
+from csms.ports import Answer, Exchange, LocalListUpdate, Outcome
+from csms.protocol.link import OcppLink
 from csms.station.model import ConnectorKey
 from csms.station.tokens import Reservation
 
@@ -33,6 +36,23 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         self._now += seconds
         self._monotonic += seconds
+
+
+def exchange(
+    outcome: Outcome = Outcome.ACCEPTED, *, code: str | None = None, message_id: str = "m1"
+) -> Exchange:
+    """How a request sent by hand ended; a CALLERROR when there is a code."""
+    answered = outcome not in {Outcome.TIMEOUT, Outcome.DISCONNECTED, Outcome.NOT_SENT}
+    said = {"status": "Accepted" if outcome is Outcome.ACCEPTED else "Rejected"}
+    answer = said if answered and code is None else None
+    return Exchange(message_id, START, START + 1, outcome, answer, code)
+
+
+class NobodyLate:
+    """`ports.LateAnswers` that hears nothing."""
+
+    def late_answer(self, command: SetLimit, answer: Answer) -> None:
+        raise AssertionError(command)
 
 
 class FakeLink:
@@ -62,6 +82,10 @@ class FakeLink:
         self.list_version = 0
         self.list_answers: list[Answer] = []
         self.peak_w = 0
+        self.now: Callable[[], float] = lambda: START
+        self.calls: Callable[[str], Exchange | None] = lambda _: exchange()
+        self.held_call: asyncio.Future[Exchange] | None = None
+        self.late_calls: list[Callable[[Exchange], None] | None] = []
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._may_draw: dict[ConnectorKey, set[int]] = {}
 
@@ -74,6 +98,26 @@ class FakeLink:
         self._asked("disconnect", charger_id, reason)
         self.on_disconnect(charger_id)
         self.connected.discard(charger_id)
+
+    def examine(self, action: str, payload: Mapping[str, Any], *, force: bool) -> Reach | None:
+        known = OcppLink(lambda _: None, NobodyLate(), FakeClock(self.now()))
+        return known.examine(action, payload, force=force)
+
+    async def call(
+        self,
+        charger_id: str,
+        action: str,
+        payload: Mapping[str, Any],
+        *,
+        on_late: Callable[[Exchange], None] | None = None,
+    ) -> Exchange:
+        self.requests.append(("call", charger_id, action, payload))
+        self.late_calls.append(on_late)
+        answer = self.calls(action)
+        if answer is None:
+            self.held_call = asyncio.get_running_loop().create_future()
+            return await self.held_call
+        return answer
 
     async def set_limit(self, command: SetLimit) -> Answer:
         self.before_limit(command)

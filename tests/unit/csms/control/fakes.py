@@ -49,6 +49,7 @@ from tests.unit.csms.control.fake_link import (
     FakeClock,
     FakeLink,
     answering,
+    exchange,
     keeping_back,
     refusing,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Site",
     "ac_charger",
     "answering",
+    "exchange",
     "keeping_back",
     "loop_settings",
     "refusing",

@@ -10,8 +10,10 @@ from csms.ports import (
     BootReport,
     BootVerdict,
     ChargerRecord,
+    ChargerReport,
     IdToken,
     TokenStatus,
+    Topic,
 )
 from csms.station.facts import ChargerConnected, ConnectorStatusReported, MeterSample
 from csms.station.model import ConnectorKey
@@ -454,6 +456,7 @@ async def test_facts_about_a_charger_of_no_station_go_nowhere() -> None:
         it.recorder.record(ChargerConnected("Z", START))
         it.recorder.record(MeterSample(ELSEWHERE, START, power_w=1))
         it.recorder.note("Z", "DataTransfer", {})
+        await it.recorder.report(ChargerReport("Z", Topic.LOG, "Uploaded", START))
         await it.rig.quiet()
         assert it.rig.kinds() == before
 
@@ -464,3 +467,17 @@ async def test_a_note_is_an_event() -> None:
         last = it.rig.events.after(0)[-1]
         assert (last.station_id, last.kind) == ("SITE", "charger_said")
         assert last.text == "A FirmwareStatusNotification status=Installed n=1"
+
+
+async def test_a_report_is_an_event_and_kept() -> None:
+    async with desk() as it:
+        uploaded = ChargerReport("A", Topic.LOG, "Uploaded", START, request_id=3)
+        tamper = ChargerReport("A", Topic.SECURITY, "TamperDetectionActivated", START, info="lid")
+        await it.recorder.report(uploaded)
+        await it.recorder.report(tamper)
+        assert [(e.kind, e.text) for e in it.rig.events.after(0)[-2:]] == [
+            ("charger_reported", "A log Uploaded"),
+            ("security_event", "A security TamperDetectionActivated lid"),
+        ]
+        assert it.recorder.reports.of("A", Topic.LOG) == [uploaded]
+        assert it.recorder.reports.of("A", Topic.SECURITY) == [tamper]

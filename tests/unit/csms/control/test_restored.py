@@ -53,3 +53,14 @@ def test_a_session_paused_before_a_restart_is_paused_after_it(
         None, connector, known.connectors[A1], Terms(0), CompliancePolicy(), 20.0
     )
     assert found.paused is kept
+
+
+def test_what_was_sent_by_hand_is_no_limit_that_csms_told_the_session() -> None:
+    told = Entry(3, A1, Scope.DEFAULT, Limit(0, LimitSource.GRID), EntryState.CONFIRMED, 10.0)
+    hand = Entry(4, A1, Scope.MANUAL, Limit(9, LimitSource.OPERATOR), EntryState.CONFIRMED, 11.0)
+    known = StationState.of(SITE)
+    apply(known, SessionStarted(5.0, "s1", 7, A1, "TAG", 5.0, Register(0)))
+    remember_limits(known, Ledger(SITE, [told, hand], seen=["A"]))
+    session = known.connectors[A1].session
+    assert session is not None
+    assert list(session.limits) == [LimitStep(10.0, 0)]

@@ -288,6 +288,18 @@ async def test_without_a_store_a_charger_of_which_nothing_is_kept_is_limited() -
         assert at.link.limits[-1].limit.value_w == 50_000
 
 
+async def test_without_a_store_what_an_operator_sends_by_hand_makes_no_room() -> None:
+    async with desk() as at:
+        first = order(9, 10_000)
+        await at.send(first)
+        at.land(first)
+        at.store.broken = True
+        limit = Limit(50_000, LimitSource.OPERATOR)
+        at.ledger.send(Entry(10, A1, Scope.MANUAL, limit, EntryState.SENT, START))
+        await at.send(order(11, 40_000))
+        assert max(command.limit.value_w for command in at.link.limits) == 10_000
+
+
 async def test_a_write_that_never_returns_holds_raises_back_and_lets_lowers_go() -> None:
     async with desk() as at:
         high = order(9, 90_000)

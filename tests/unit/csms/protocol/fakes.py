@@ -13,6 +13,7 @@ from csms.errors import ProtocolError
 from csms.ports import (
     BootReport,
     BootVerdict,
+    ChargerReport,
     Clock,
     Frame,
     IdToken,
@@ -197,6 +198,9 @@ class KeptFacts:
 
     def record(self, fact: Fact) -> None:
         self.facts.append(fact)
+
+    async def report(self, report: ChargerReport) -> None:
+        assert report.charger_id
 
     def note(self, charger_id: str, action: str, detail: Any) -> None:
         self.served.append((charger_id, action, detail))

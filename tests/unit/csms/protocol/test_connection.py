@@ -563,3 +563,16 @@ async def test_no_call_overtakes_the_answer_to_a_start_of_transaction() -> None:
         ]
         bench.socket.say('[3,"m1",{}]')
         await pass_time()
+
+
+@virtual
+async def test_a_call_may_bring_the_id_it_was_given() -> None:
+    bench = Bench(registered=True)
+    async with running(bench) as tasks:
+        message_id = bench.connection.new_message_id()
+        asked = tasks.create_task(bench.connection.call("Reset", {}, message_id=message_id))
+        await pass_time(6.0)
+        assert bench.socket.written == [f'[2,"{message_id}","Reset",{{}}]']
+        bench.socket.say(f'[3,"{message_id}",{{}}]')
+        await pass_time()
+        assert await asked == Result({})

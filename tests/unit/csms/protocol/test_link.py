@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from csms.dispatch.by_hand import Reach
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
-from csms.ports import Answer, ChargerLink, LocalListUpdate, Outcome
+from csms.errors import PayloadRefusedError, UnknownActionError
+from csms.ports import Answer, ChargerLink, Exchange, LocalListUpdate, Outcome
 from csms.protocol.link import OcppLink
 from csms.protocol.ocpp16 import smart_charging
 from csms.protocol.rpc import CallError, Disconnected, Reply, Result, TimedOut
@@ -50,6 +52,10 @@ class FakeConnection:
         self.sent: list[Sent] = []
         self.on_late: list[Callable[[Reply], None] | None] = []
         self.closed: list[tuple[int, str]] = []
+        self.message_ids: list[str | None] = []
+
+    def new_message_id(self) -> str:
+        return f"m{len(self.sent) + 1}"
 
     async def call(
         self,
@@ -59,8 +65,10 @@ class FakeConnection:
         timeout_s: float | None = None,
         priority: int = 5,
         on_late: Callable[[Reply], None] | None = None,
+        message_id: str | None = None,
     ) -> Reply:
         assert timeout_s is None
+        self.message_ids.append(message_id)
         self.sent.append(Sent(action, payload, priority))
         self.on_late.append(on_late)
         return self.reply
@@ -295,3 +303,61 @@ async def test_what_cannot_be_said_is_not_sent(
     assert answer.detail.startswith("not sent: ")
     assert named in answer.detail
     assert rig.connection.sent == []
+
+
+# ---------------------------------------------------------------------------- by hand
+
+
+async def test_any_request_is_sent_as_it_is() -> None:
+    rig = Rig(Result({"status": "Rejected", "more": 1}))
+    exchange = await rig.link.call("CP1", "ClearCache", {"odd": 1})
+    assert rig.connection.sent == [Sent("ClearCache", {"odd": 1}, 5)]
+    assert rig.connection.message_ids == ["m1"]
+    assert exchange == Exchange("m1", NOW, NOW, Outcome.REJECTED, {"status": "Rejected", "more": 1})
+
+
+@pytest.mark.parametrize(
+    ("reply", "exchange"),
+    [
+        (
+            CallError("NotSupported", "no"),
+            Exchange("m1", NOW, NOW, Outcome.UNSUPPORTED, None, "NotSupported", "no"),
+        ),
+        (TimedOut(), Exchange("m1", NOW, NOW, Outcome.TIMEOUT)),
+        (Disconnected(sent=False), Exchange("m1", NOW, NOW, Outcome.NOT_SENT)),
+    ],
+)
+async def test_every_end_of_a_request_by_hand(reply: Reply, exchange: Exchange) -> None:
+    assert await Rig(reply).link.call("CP1", "ClearCache", {}) == exchange
+
+
+async def test_a_request_by_hand_to_nobody() -> None:
+    exchange = await Rig().link.call("CP2", "ClearCache", {})
+    assert exchange == Exchange("", NOW, NOW, Outcome.NOT_SENT)
+
+
+async def test_a_late_answer_to_a_request_by_hand() -> None:
+    rig = Rig(TimedOut())
+    heard: list[Exchange] = []
+    await rig.link.call("CP1", "ClearCache", {}, on_late=heard.append)
+    await rig.link.call("CP1", "ClearCache", {})
+    for on_late in rig.connection.on_late:
+        assert on_late is not None
+        on_late(Result({"status": "Accepted"}))
+    assert heard == [Exchange("m1", NOW, NOW, Outcome.ACCEPTED, {"status": "Accepted"})]
+
+
+def test_requests_by_hand_are_examined() -> None:
+    link = Rig().link
+    assert link.examine("Reset", {"type": "Soft"}, force=False) is None
+    assert link.examine("ClearChargingProfile", {}, force=False) == Reach(
+        clears=True, clears_all=True
+    )
+    with pytest.raises(UnknownActionError, match="'BootNotification' is no request"):
+        link.examine("BootNotification", {}, force=True)
+    with pytest.raises(PayloadRefusedError) as caught:
+        link.examine("Reset", {"type": "Warm"}, force=False)
+    assert [(field, value) for field, _, value in caught.value.faults] == [("type", "Warm")]
+    assert link.examine("Reset", {"type": "Warm"}, force=True) is None
+    with pytest.raises(PayloadRefusedError, match="Out of range"):
+        link.examine("Reset", {"type": float("inf")}, force=True)

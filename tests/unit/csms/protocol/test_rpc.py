@@ -52,6 +52,14 @@ START = '[2,"s","StartTransaction",{"connectorId":1}]'
 # ---------------------------------------------------------------------------- calls outward
 
 
+def test_a_call_may_bring_its_own_id() -> None:
+    ours = peer()
+    assert ours.call("Reset", {}, 1.0, handle="h", message_id="own") == [
+        Send('[2,"own","Reset",{}]')
+    ]
+    assert ours.receive('[3,"own",{}]', 2.0) == [Settled("h", "Reset", Result({}))]
+
+
 def test_a_call_is_sent_and_its_result_settles_it() -> None:
     ours = peer()
     assert ours.call("Reset", {"type": "Soft"}, 1.0, handle="h") == [

@@ -11,6 +11,7 @@ from tests.unit.csms.storage.databases import connected
 def test_the_tables() -> None:
     assert sorted(metadata.tables) == [
         "capabilities",
+        "charger_reports",
         "chargers",
         "frames",
         "grid_limits",

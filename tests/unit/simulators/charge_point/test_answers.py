@@ -134,8 +134,7 @@ def test_triggers() -> None:
 @pytest.mark.parametrize(
     ("message", "connector_id", "status"),
     [
-        ("FirmwareStatusNotification", None, "NotImplemented"),
-        ("DiagnosticsStatusNotification", 1, "NotImplemented"),
+        ("LunchNotification", None, "NotImplemented"),
         ("StatusNotification", 3, "Rejected"),
         ("StatusNotification", 0, "Accepted"),
     ],

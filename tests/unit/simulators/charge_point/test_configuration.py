@@ -29,7 +29,10 @@ def value(key: str) -> str:
         ("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
         (
             "SupportedFeatureProfiles",
-            "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
+            (
+                "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,"
+                "RemoteTrigger"
+            ),
         ),
         ("AuthorizeRemoteTxRequests", "false"),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 from csms.ports import (
     BootReport,
     BootVerdict,
+    ChargerReport,
     IdToken,
     StartReport,
     StartVerdict,
@@ -37,6 +38,7 @@ class FakeRecorder:
         self.at = now
         self.told: list[Report] = []
         self.asked: list[tuple[str, str]] = []
+        self.reports: list[ChargerReport] = []
         self.notes: list[tuple[str, str, Mapping[str, Any]]] = []
         self._starts: dict[tuple[object, ...], StartVerdict] = {}
 
@@ -63,6 +65,9 @@ class FakeRecorder:
 
     def record(self, fact: Fact) -> None:
         self.told.append(fact)
+
+    async def report(self, report: ChargerReport) -> None:
+        self.reports.append(report)
 
     def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
         self.notes.append((charger_id, action, detail))

@@ -184,3 +184,15 @@ def test_configuration_is_bounded() -> None:
 def test_the_version_of_a_local_list(payload: Any, outcome: Outcome, told: dict[str, Any]) -> None:
     answer = answers.result("GetLocalListVersion", payload)
     assert (answer.outcome, answer.payload) == (outcome, told)
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("GetDiagnostics", {}),
+        ("GetDiagnostics", {"fileName": "x.zip"}),
+        ("UpdateFirmware", {}),
+    ],
+)
+def test_answers_that_have_no_status_by_the_standard(action: str, payload: dict[str, Any]) -> None:
+    assert answers.result(action, payload) == Answer(Outcome.ACCEPTED, "", payload)

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from csms.ports import ChargerReport, Topic
 from csms.protocol.ocpp16 import firmware
-from tests.unit.csms.protocol.ocpp16.fake_recorder import FakeRecorder
+from tests.unit.csms.protocol.ocpp16.fake_recorder import NOON, FakeRecorder
 
 
 @pytest.mark.parametrize(
@@ -17,19 +18,19 @@ from tests.unit.csms.protocol.ocpp16.fake_recorder import FakeRecorder
         (None, ""),
     ],
 )
-async def test_firmware_status_is_noted(sent: Any, kept: str) -> None:
+async def test_firmware_status_is_reported(sent: Any, kept: str) -> None:
     recorder = FakeRecorder()
     reply = await firmware.firmware_status_notification(recorder, "CP1", {"status": sent})
     assert reply == {}
-    assert recorder.notes == [("CP1", "FirmwareStatusNotification", {"status": kept})]
+    assert recorder.reports == [ChargerReport("CP1", Topic.FIRMWARE, kept, NOON)]
 
 
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [("Uploaded", "Uploaded"), ("UPLOADING", "Uploading"), ("Done", "Done"), ([], "")],
 )
-async def test_diagnostics_status_is_noted(sent: Any, kept: str) -> None:
+async def test_diagnostics_status_is_reported(sent: Any, kept: str) -> None:
     recorder = FakeRecorder()
     reply = await firmware.diagnostics_status_notification(recorder, "CP1", {"status": sent})
     assert reply == {}
-    assert recorder.notes == [("CP1", "DiagnosticsStatusNotification", {"status": kept})]
+    assert recorder.reports == [ChargerReport("CP1", Topic.DIAGNOSTICS, kept, NOON)]

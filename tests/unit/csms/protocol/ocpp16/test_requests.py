@@ -187,11 +187,89 @@ def test_a_bad_request_is_refused_with_its_field(
 
 
 def test_an_action_that_is_not_sent_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="NotSupported: UnlockConnector is not sent"):
-        requests.check("UnlockConnector", {"connectorId": 1})
+    with pytest.raises(ProtocolError, match="NotSupported: Authorize is not sent"):
+        requests.check("Authorize", {"idTag": "TAG"})
 
 
 def test_a_description_is_bounded() -> None:
     with pytest.raises(ProtocolError) as caught:
         requests.check("ChangeConfiguration", {"key": "K", "value": "x" * 100_000})
     assert len(caught.value.description) == 200
+
+
+START: dict[str, Any] = {"connectorId": 1, "idTag": "TAG"}
+TX_PROFILE = {
+    key: value for key, value in PROFILE["csChargingProfiles"].items() if key != "transactionId"
+}
+LATE = copy.deepcopy(TX_PROFILE)
+LATE["chargingSchedule"]["chargingSchedulePeriod"][0]["startPeriod"] = 5
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "field", "value"),
+    [
+        ("Reset", {"type": "Warm"}, "type", "Warm"),
+        ("Reset", {}, "payload", {}),
+        ("UnlockConnector", {"connectorId": 0}, "connectorId", 0),
+        ("GetDiagnostics", {"location": "files"}, "location", "files"),
+        ("UpdateFirmware", {"location": "f://x", "retrieveDate": "now"}, "retrieveDate", "now"),
+        (
+            "GetLog",
+            {"logType": "SecurityLog", "requestId": 1, "log": {"remoteLocation": "x y"}},
+            "log.remoteLocation",
+            "x y",
+        ),
+        (
+            "SignedUpdateFirmware",
+            {
+                "requestId": 1,
+                "firmware": {
+                    "location": "https://x/y",
+                    "retrieveDateTime": "2026-01-01T00:00:00+01:00",
+                    "signingCertificate": "",
+                    "signature": "",
+                },
+            },
+            "firmware.retrieveDateTime",
+            "2026-01-01T00:00:00+01:00",
+        ),
+        (
+            "RemoteStartTransaction",
+            START | {"chargingProfile": TX_PROFILE | {"transactionId": 4}},
+            "chargingProfile.transactionId",
+            4,
+        ),
+        (
+            "RemoteStartTransaction",
+            START
+            | {"chargingProfile": TX_PROFILE | {"chargingProfilePurpose": "TxDefaultProfile"}},
+            "chargingProfile.chargingProfilePurpose",
+            "TxDefaultProfile",
+        ),
+        (
+            "RemoteStartTransaction",
+            START | {"chargingProfile": LATE},
+            "chargingProfile.chargingSchedule",
+            LATE["chargingSchedule"],
+        ),
+        ("SetChargingProfile", profile(f"{PERIOD}.limit", 6.25), f"{PERIOD}.limit", 6.25),
+    ],
+)
+def test_a_fault_names_its_field_and_its_value(
+    action: str, payload: dict[str, Any], field: str, value: Any
+) -> None:
+    faults = requests.faults(action, payload)
+    assert [(f.field, f.value) for f in faults] == [(field, value)]
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("UnlockConnector", {"connectorId": 1}),
+        ("RemoteStartTransaction", START),
+        ("RemoteStartTransaction", START | {"chargingProfile": TX_PROFILE}),
+        ("GetDiagnostics", {"location": "ftp://user@host/folder/", "retries": 0}),
+    ],
+)
+def test_what_is_as_the_standard_has_it(action: str, payload: dict[str, Any]) -> None:
+    assert requests.faults(action, payload) == []

@@ -19,7 +19,11 @@ SERVED = [
     "DiagnosticsStatusNotification",
     "FirmwareStatusNotification",
     "Heartbeat",
+    "LogStatusNotification",
     "MeterValues",
+    "SecurityEventNotification",
+    "SignCertificate",
+    "SignedFirmwareStatusNotification",
     "StartTransaction",
     "StatusNotification",
     "StopTransaction",
@@ -61,10 +65,10 @@ def test_coverage_has_a_row_for_every_route() -> None:
     assert rows[0] == routes.CoverageRow(
         "Core", "Authorize", "charge point to central system", served=True
     )
-    unserved = routes.CoverageRow(
-        "Core", "ClearCache", "central system to charge point", served=False
-    )
-    assert unserved in rows
+    assert all(row.served for row in rows)
+    assert [(row.action, row.note) for row in rows if row.note] == [
+        ("SignCertificate", "answered Rejected: there is no CA yet")
+    ]
 
 
 @pytest.mark.parametrize("action", SERVED)
@@ -74,8 +78,8 @@ async def test_every_served_action_answers_any_payload(action: str, payload: Any
     assert faults(action, reply) == []
 
 
-@pytest.mark.parametrize("action", ["SecurityEventNotification", "Reset", "SetChargingProfile"])
-async def test_an_action_that_is_known_but_not_served(action: str) -> None:
+@pytest.mark.parametrize("action", ["CertificateSigned", "Reset", "SetChargingProfile"])
+async def test_an_action_that_only_csms_may_send(action: str) -> None:
     with pytest.raises(ProtocolError) as caught:
         await routes.serve(FakeRecorder(), "CP1", action, {})
     assert caught.value.code == "NotSupported"
