@@ -229,11 +229,12 @@ class Play:
         """One of several was the only one that runs: it has this stop now, and no other has."""
         ended = [t for t in mine if (await self._stored(t)).stop_timestamp is not None]
         (of,) = ended
-        rose_wh = payload["meterStop"] - of.meter_wh
-        if of.began_anew:
-            # No more can be said of a register that is read on another line than it counts on.
-            of.out_of_turn = True
-        of.reads(rose_wh)
+        of.reads(payload["meterStop"] - of.meter_wh)
+        if of.began_anew and of.told_start:
+            # It reads more than the meter ever did before it began anew: by the third rule of
+            # `csms.station.register` it had only dropped out, and goes on as if it never had.
+            of.began_anew = False
+            of.gained_wh = payload["meterStop"] - FULL_WH
         of.stop = payload
 
     async def stop_otherwise(self, which: int, how: int) -> None:
@@ -330,10 +331,6 @@ class Play:
             )
             assert time_text(stored.ended_at or 0.0) == of.stop["timestamp"]
             assert stored.meter_stop_wh == of.stop.get("meterStop")
-        if of.began_anew and of.out_of_turn:
-            # A stop that named nobody read 1.5 MWh on a meter that had begun anew: by the third
-            # rule of `csms.station.register` it had only dropped out. The model cannot say so.
-            return
         if of.stop is not None:
             plain = of.closed and of.told_start and not of.began_anew
             assert stored.estimated is not plain
