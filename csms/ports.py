@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from csms.dispatch.commands import SetLimit
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry
 from csms.station.facts import ChargerFact, MeterSample
 from csms.station.model import ConnectorKey
@@ -98,6 +99,12 @@ class ChargerLink(Protocol):
 
     async def remote_stop(self, charger_id: str, transaction_id: int) -> Answer:
         """RemoteStopTransaction (§5.12)."""
+        ...
+
+    async def change_availability(
+        self, charger_id: str, connector_id: int, *, operative: bool
+    ) -> Answer:
+        """ChangeAvailability (§5.2). `Scheduled`, for the end of a session, counts as accepted."""
         ...
 
     async def reset(self, charger_id: str, *, hard: bool) -> Answer:
@@ -352,6 +359,27 @@ class LedgerStore(Protocol):
         ...
 
 
+class ConvictionStore(Protocol):
+    """Connectors that do not obey."""
+
+    def convict_later(
+        self, station_id: str, changed: Mapping[ConnectorKey, Conviction | None]
+    ) -> None:
+        """Insert or replace what is kept of connectors, or delete it (None).
+
+        Durable soon, and in order with `LedgerStore.write`; a crash within moments may lose it.
+        """
+        ...
+
+    async def convictions(self, station_id: str) -> list[Conviction]:
+        """What is kept of a station's connectors, in their order."""
+        ...
+
+
+class LoopStore(LedgerStore, ConvictionStore, Protocol):
+    """What the loop of a station keeps by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChargerRecord:
     """What is remembered of a charger between connections."""
@@ -460,7 +488,7 @@ class Losses:
     rows: int = 0
 
 
-class Store(SessionStore, LedgerStore, StationStore, FrameLog, Protocol):
+class Store(SessionStore, LoopStore, StationStore, FrameLog, Protocol):
     """Everything that survives, in one place."""
 
     def losses(self) -> Losses:

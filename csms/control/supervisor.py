@@ -20,6 +20,7 @@ from csms.control.admission import Knock, KnockList
 from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
 from csms.control.commission import Commissioning
+from csms.control.enforcement import Pardoned
 from csms.control.events import Event, EventLog
 from csms.control.grid_limits import GridLimits
 from csms.control.kept_stations import Origin, document, in_force, require_default
@@ -212,6 +213,7 @@ class Supervisor:
             tokens=self._tokens,
             capabilities=self._capabilities,
             settings=self._settings.loop,
+            convictions=await self._store.convictions(station.station_id),
         )
         self._loops[station.station_id] = loop
         self._runners[station.station_id] = self._tasks.create_task(loop.run())
@@ -425,6 +427,7 @@ class Supervisor:
             del self._loops[station_id]
             self._runners.pop(station_id).cancel()
             self._store.write_later(station_id, superseded(loop.ledger.entries()))
+            loop.enforcement.forget()
         self._events.add(station_id, "station_removed", station_id)
 
     async def _forget_limits(self, station_id: str) -> None:
@@ -501,6 +504,19 @@ class Supervisor:
         if stored is None:
             raise UnknownSessionError(f"session {session_id} is not in the store")
         return stored
+
+    async def pardon(self, connector: ConnectorKey) -> StationStatus:
+        """Forget what was done about a connector that did not obey, and put it into service.
+
+        Raises UnknownChargerError, UnknownConnectorError.
+        """
+        loop = self.loop_of(connector.charger_id)
+        if loop is None:
+            raise UnknownChargerError(f"no station has a charger {connector.charger_id!r}")
+        _require_connector(loop, connector)
+        loop.post(Pardoned(connector))
+        await loop.caught_up()
+        return self.status(loop.station_id)
 
     async def update_power(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from csms.control.balancer import Standing, Watched
 from csms.dispatch.capability import Capability, Proof, unit_of
@@ -13,7 +13,9 @@ from csms.dispatch.compliance import (
     Step,
     Terms,
     next_compliance,
+    pardon,
 )
+from csms.dispatch.conviction import Conviction, restored
 from csms.dispatch.ledger import Ledger
 from csms.station.model import Connector, ConnectorKey
 from csms.station.state import StationState
@@ -38,6 +40,17 @@ class Watch:
     def of(self, key: ConnectorKey) -> Compliance:
         """How this connector stands to its limits."""
         return self._known.get(key, Compliance())
+
+    def restore(self, kept: Iterable[Conviction], ledger: Ledger) -> None:
+        """Count what is on record before anything is read (I9)."""
+        for conviction in kept:
+            known = restored(conviction)
+            self._known[conviction.connector] = known
+            ledger.suspect(conviction.connector, known.counted_w)
+
+    def pardon(self, key: ConnectorKey, now: float) -> None:
+        """What is done about this connector begins anew."""
+        self._known[key] = pardon(self.of(key), now)
 
     def watched(self) -> Watched:
         """The connectors that may not keep to their limits."""

@@ -106,6 +106,7 @@ class Ledger:
         self._entries: dict[ConnectorKey, list[Entry]] = {}
         self._seen = set(seen)
         self._suspected_w: dict[ConnectorKey, int] = {}
+        self._doubted_to: dict[str, int] = {}
         self._memo: dict[ConnectorKey, tuple[int, bool]] = {}
         self._charger_memo_w: dict[str, int] = {}
         self.rebuild(station)
@@ -318,14 +319,16 @@ class Ledger:
 
         Only a confirmation frees: it supersedes every older entry of the same scope and session
         whose stack level is not higher, and the repeats that followed it while its answer was
-        late. An unknown token (superseded before its late answer) changes nothing. Uncertain
-        entries do not pile up: what a newer one covers goes, and of too many the oldest two become
-        one that counts for both.
+        late. One to a limit from before a reboot is none. An unknown token (superseded before its
+        late answer) changes nothing. Uncertain entries do not pile up: what a newer one covers
+        goes, and of too many the oldest two become one that counts for both.
         """
         entry = next((e for e in self.entries() if e.token == token), None)
         if entry is None:
             return []
         self._changed()
+        if state is EntryState.CONFIRMED and self.outdated(entry.connector.charger_id, token):
+            state = EntryState.UNANSWERED
         settled = replace(entry, state=state, settled_at=at)
         entries = self._entries[entry.connector]
         entries[entries.index(entry)] = settled
@@ -367,17 +370,26 @@ class Ledger:
         )
 
     def doubt(self, charger_id: str) -> list[Entry]:
-        """The charger rebooted: it may have forgotten any of its limits, so none is confirmed."""
+        """The charger rebooted: it may have forgotten any of its limits, so none is confirmed.
+
+        Nor will any that it may have been told before: see `outdated`.
+        """
         self._changed()
         doubted: list[Entry] = []
         for key, entries in self._entries.items():
             if key.charger_id != charger_id:
                 continue
+            known = self._doubted_to.get(charger_id, 0)
+            self._doubted_to[charger_id] = max([known, *(e.token for e in entries)])
             for index, entry in enumerate(entries):
                 if entry.state is EntryState.CONFIRMED:
                     entries[index] = replace(entry, state=EntryState.UNANSWERED)
                     doubted.append(entries[index])
         return doubted
+
+    def outdated(self, charger_id: str, token: int) -> bool:
+        """Whether the charger has rebooted since: a yes tells nothing of what is in force now."""
+        return token <= self._doubted_to.get(charger_id, 0)
 
     def expire(self, now: float) -> list[Entry]:
         """Leases that have run out by `now` count at what follows them, until a later one does.

@@ -10,17 +10,30 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
 from csms.ports import ChargerRecord, Clock, Frame, IdToken, Losses, ModelKey, StoredSession
 from csms.station.facts import MeterSample
-from csms.storage import dialect, frames, ledger, lock, migration, samples, sessions, stations
+from csms.station.model import ConnectorKey
+from csms.storage import (
+    convictions,
+    dialect,
+    frames,
+    ledger,
+    lock,
+    migration,
+    samples,
+    sessions,
+    stations,
+)
 from csms.storage.reader import Reader
 from csms.storage.retention import Turn
 from csms.storage.work import Stream
 from csms.storage.writer import Counters, Writer, WriterSettings
 
 Result = TypeVar("Result")
+KeptRow = ledger.LedgerRow | convictions.ConvictionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,7 @@ class SqlStore:
 
     async def _open_threads(self) -> None:
         streams = (self._samples, self._frames)
-        writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_limits)
+        writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_kept)
         await writer.open()
         reader = Reader(self._connect_reader)
         try:
@@ -180,6 +193,11 @@ class SqlStore:
         frames.save(connection, rows)
         if self._frames_turn.due(len(rows)):
             frames.prune(connection, self._settings.frames_kept, self._frames_turn.at_most)
+
+    def _save_kept(self, connection: Connection, rows: Collection[KeptRow]) -> None:
+        """Rows that nobody waits for: limits are pairs, convictions are triples."""
+        self._save_limits(connection, [row for row in rows if len(row) == 2])
+        convictions.save(connection, [row for row in rows if len(row) == 3])
 
     def _save_limits(self, connection: Connection, rows: Collection[ledger.LedgerRow]) -> None:
         ledger.save(connection, rows)
@@ -282,6 +300,20 @@ class SqlStore:
     async def last_token(self) -> int:
         """See `ports.LedgerStore`."""
         return await self._read_settled(ledger.last_token)
+
+    # ------------------------------------------------------------------ convictions
+
+    def convict_later(
+        self, station_id: str, changed: Mapping[ConnectorKey, Conviction | None]
+    ) -> None:
+        """See `ports.ConvictionStore`. Raises StorageError when the store is not open."""
+        writer, _ = self._threads()
+        if changed:
+            writer.keep({(station_id, key): (station_id, key, c) for key, c in changed.items()})
+
+    async def convictions(self, station_id: str) -> list[Conviction]:
+        """See `ports.ConvictionStore`."""
+        return await self._read_settled(lambda c: convictions.load(c, station_id))
 
     # ------------------------------------------------------------------ stations
 

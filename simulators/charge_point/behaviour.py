@@ -74,6 +74,7 @@ class Connector:
     transaction: Transaction | None = None
     waiting: Waiting | None = None
     finished: bool = False
+    inoperative: bool = False
     limit_w: float = 0.0
     offered_w: float = 0.0
     reported: Status | None = None
@@ -96,6 +97,8 @@ class Connector:
         """What StatusNotification would say of it (§4.9)."""
         if self.transaction is not None or self.power_w > 0:
             return self._charging_status()
+        if self.inoperative:
+            return Status.UNAVAILABLE
         if self.finished:
             return Status.FINISHING
         if self.vehicle is not None or self.waiting is not None:
@@ -219,7 +222,7 @@ class Behaviour:
     def authorised(self, connector_id: int, id_tag: str, moment: Moment) -> None:
         """A token may charge here: start, or wait for a vehicle."""
         connector = self.connector(connector_id)
-        if connector.transaction is None:
+        if connector.transaction is None and not connector.inoperative:
             self._start_or_wait(connector, id_tag, moment)
         self.advance(moment)
 
@@ -228,6 +231,7 @@ class Behaviour:
     def remote_start(self, connector_id: int | None, id_tag: str, moment: Moment) -> bool:
         """RemoteStartTransaction (§5.11); False when it is rejected."""
         free = [c for c in self._connectors.values() if c.transaction is None and not c.waiting]
+        free = [c for c in free if not c.inoperative]
         if connector_id is not None:
             free = [c for c in free if c.hardware.connector_id == connector_id]
         plugged = [c for c in free if c.vehicle is not None]
@@ -243,6 +247,8 @@ class Behaviour:
         for connector in self._connectors.values():
             running = connector.transaction
             if running is not None and running.transaction_id == transaction_id:
+                if self.quirks.ignores_remote_stop:
+                    return True
                 self._stop(connector, "Remote", moment)
                 self.advance(moment)
                 return True
@@ -279,6 +285,18 @@ class Behaviour:
         removed = self.profiles.clear(profile_id, connector_id, wanted, stack_level)
         self.advance(moment)
         return "Accepted" if removed else "Unknown"
+
+    def change_availability(self, connector_id: int, moment: Moment, *, operative: bool) -> str:
+        """ChangeAvailability (§5.2); returns its status. A transaction goes on to its end."""
+        changed = [c for number, c in self._connectors.items() if connector_id in (0, number)]
+        for connector in changed:
+            connector.inoperative = not operative
+            connector.waiting = connector.waiting if operative else None
+        self.advance(moment)
+        if not changed:
+            return REJECTED
+        busy = not operative and any(c.transaction is not None for c in changed)
+        return "Scheduled" if busy else "Accepted"
 
     def trigger_status(self, connector_id: int | None, moment: Moment) -> None:
         """StatusNotification was asked for (§5.17): of one connector, or of all and connector 0."""

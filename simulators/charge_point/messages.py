@@ -21,6 +21,7 @@ class Status(StrEnum):
     SUSPENDED_EVSE = "SuspendedEVSE"
     SUSPENDED_EV = "SuspendedEV"
     FINISHING = "Finishing"
+    UNAVAILABLE = "Unavailable"
 
 
 @dataclass(slots=True, eq=False)

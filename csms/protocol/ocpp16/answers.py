@@ -14,6 +14,7 @@ from ocpp.v16.enums import ConfigurationKey  # type: ignore[import-untyped, unus
 from csms.ports import Answer, Outcome
 from csms.protocol.ocpp16 import fields
 from csms.protocol.ocpp16.requests import (
+    CHANGE_AVAILABILITY,
     CLEAR_CHARGING_PROFILE,
     GET_COMPOSITE_SCHEDULE,
     GET_CONFIGURATION,
@@ -66,6 +67,9 @@ def result(action: str, payload: Any, asked: Sequence[str] = ()) -> Answer:
         answer = schedule(answer)
     if action == CLEAR_CHARGING_PROFILE and folded == "unknown":
         # §5.5: no profile matched, so there is none left.
+        return Answer(Outcome.ACCEPTED, status, answer)
+    if action == CHANGE_AVAILABILITY and folded == "scheduled":
+        # §5.2: a session runs; it is done when that is over.
         return Answer(Outcome.ACCEPTED, status, answer)
     return Answer(_STATUSES.get(folded, Outcome.REJECTED), status, answer)
 

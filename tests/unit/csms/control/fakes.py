@@ -19,6 +19,7 @@ from csms.control.station_loop import LoopSettings, Reconfigured, StationLoop
 from csms.control.supervisor import Supervisor, SupervisorSettings
 from csms.control.view import station_status
 from csms.dispatch.commands import Scope, SetLimit
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry, Ledger
 from csms.dispatch.standing import Condition
 from csms.errors import StorageError
@@ -94,6 +95,9 @@ class FakeLink:
         self.before_limit: Callable[[SetLimit], None] = lambda _: None
         self.configuration: dict[str, str] = {"MeterValueSampleInterval": "10"}
         self.answers: dict[str, Answer] = {}
+        self.breaks: set[str] = set()
+        self.held: set[str] = set()
+        self.let_go = asyncio.Event()
         self.on_remote_start: Callable[[ConnectorKey, str], Awaitable[None]] | None = None
         self.on_remote_stop: Callable[[str, int], Awaitable[None]] | None = None
         self.on_reset: Callable[[str], Awaitable[None]] | None = None
@@ -146,6 +150,16 @@ class FakeLink:
         answer = self._asked("remote_stop", charger_id, transaction_id)
         if self.on_remote_stop is not None:
             await self.on_remote_stop(charger_id, transaction_id)
+        return answer
+
+    async def change_availability(
+        self, charger_id: str, connector_id: int, *, operative: bool
+    ) -> Answer:
+        answer = self._asked("change_availability", charger_id, connector_id, operative)
+        if "change_availability" in self.breaks:
+            raise RuntimeError("bug")
+        if "change_availability" in self.held:
+            await self.let_go.wait()
         return answer
 
     async def reset(self, charger_id: str, *, hard: bool) -> Answer:
@@ -406,6 +420,7 @@ async def rig(
     entries: Sequence[Entry] = (),
     seen: Sequence[str] = (),
     settings: LoopSettings | None = None,
+    convictions: Sequence[Conviction] = (),
     demand: DemandPolicy | None = None,
 ) -> AsyncIterator[Rig]:
     """Run the loop of this station, with these chargers connected, until the block is left."""
@@ -426,6 +441,7 @@ async def rig(
         tokens=itertools.count(1 + max((e.token for e in entries), default=0)),
         capabilities=CapabilityBook(kept),
         settings=used,
+        convictions=convictions,
     )
     async with asyncio.TaskGroup() as tasks:
         runner = tasks.create_task(loop.run())

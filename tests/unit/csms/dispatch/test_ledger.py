@@ -304,3 +304,29 @@ def test_the_most_that_was_sent_since_the_newest_confirmed_limit() -> None:
     assert ledger.sent_w(ONE, "s1") == 40_000
     ledger.settle(5, EntryState.CONFIRMED, 1.0)
     assert ledger.sent_w(ONE, "s1") == 0
+
+
+# ------------------------------------------------------------------ answers from before a reboot
+
+
+def test_a_yes_from_before_a_reboot_confirms_nothing() -> None:
+    ledger = Ledger(station(charger(fallback_w=6_000)), seen=["CP001"])
+    ledger.send(fallback(1, 6_000))
+    ledger.settle(1, EntryState.UNANSWERED, 1.0)
+    ledger.doubt("CP001")
+    assert (ledger.outdated("CP001", 1), ledger.outdated("CP001", 2)) == (True, False)
+    (settled,) = ledger.settle(1, EntryState.CONFIRMED, 2.0)
+    assert settled.state is EntryState.UNANSWERED
+    assert ledger.worst_case_w(ONE) == 200_000
+    ledger.send(fallback(2, 6_000))
+    ledger.settle(2, EntryState.CONFIRMED, 3.0)
+    assert ledger.worst_case_w(ONE) == 6_000
+
+
+def test_a_reboot_with_nothing_new_keeps_what_was_doubted() -> None:
+    ledger = controlled()
+    ledger.doubt("CP001")
+    ledger.rebuild(station(charger("CP001", connectors=0)))
+    ledger.doubt("CP001")
+    assert ledger.outdated("CP001", 2)
+    assert not ledger.outdated("CP002", 1)
