@@ -13,6 +13,7 @@ from csms.api.problems import responses
 from csms.api.strict import StrictRoute
 from csms.errors import UnknownChargerError
 from csms.ports import FrameLog
+from csms.station.model import ConnectorKey
 
 FRAMES = 200
 MOST_FRAMES = 5_000
@@ -44,6 +45,15 @@ def router(operations: Operations, frames: FrameLog) -> APIRouter:
         if not kept and not _is_known(operations, charger_id):
             raise UnknownChargerError(f"no station has a charger {charger_id!r}")
         return schemas.Frames(charger_id=charger_id, frames=[render.frame(f) for f in kept])
+
+    @routes.post(
+        "/chargers/{charger_id}/pardon",
+        responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+    )
+    async def pardon(charger_id: str, asked: schemas.PardonRequest) -> schemas.ConnectorJson:
+        """Begin anew with a connector that did not obey its limits, and put it into service."""
+        key = ConnectorKey(charger_id, asked.connector)
+        return render.connector(await operations.pardon(key))
 
     @routes.get("/events", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
     async def list_events(after: After = 0) -> schemas.Events:

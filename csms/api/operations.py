@@ -8,7 +8,7 @@ from typing import Protocol
 from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
-from csms.control.status import SessionStatus, StationStatus
+from csms.control.status import ConnectorView, SessionStatus, StationStatus
 from csms.control.trials import Report
 from csms.ports import Losses, StoredSession
 from csms.station.grid import GridStep
@@ -139,6 +139,10 @@ class Operations(Protocol):
 
     def commissioning(self) -> CommissioningOperations:
         """The commissioning tests."""
+        ...
+
+    async def pardon(self, connector: ConnectorKey) -> ConnectorView:
+        """Begin anew with a connector that did not obey. Raises UnknownChargerError, …."""
         ...
 
     def knocked(self) -> Sequence[Knock]:

@@ -444,16 +444,19 @@ class StationLoop:
 
     def conditions(self, now: float) -> Conditions:
         """How far everything is under control."""
-        return conditions(self.ledger, self.standing(now))
+        return conditions(self.ledger, self.standing(now), self.watch)
 
     def _tell_conditions(self, standing: Mapping[str, Standing]) -> None:
         """An event for every charger, and the station, whose condition has changed."""
-        known = conditions(self.ledger, standing)
+        known = conditions(self.ledger, standing, self.watch)
         told = {**known.chargers, self.station_id: known.station}
         for name, condition in told.items():
             before = self._told.get(name, Condition.CONTROLLED)
             if condition is not before:
-                self._event("condition", f"{name}: {before.value} -> {condition.value}")
+                of = None if name == self.station_id else name
+                uncontrolled = condition is Condition.UNCONTROLLED
+                why = f" ({known.uncontrolled(of)})" if uncontrolled else ""
+                self._event("condition", f"{name}: {before.value} -> {condition.value}{why}")
         self._told = told
 
     def _doubt(self, now: float) -> None:

@@ -29,7 +29,7 @@ from csms.control.remote import RemoteRequests
 from csms.control.restored import remember_limits
 from csms.control.sender import LimitAnswered
 from csms.control.station_loop import LoopSettings, StationLoop
-from csms.control.status import SessionStatus, StationStatus
+from csms.control.status import ConnectorView, SessionStatus, StationStatus
 from csms.control.trials import Patience
 from csms.control.view import session_status, station_status
 from csms.dispatch.commands import SetLimit
@@ -505,7 +505,7 @@ class Supervisor:
             raise UnknownSessionError(f"session {session_id} is not in the store")
         return stored
 
-    async def pardon(self, connector: ConnectorKey) -> StationStatus:
+    async def pardon(self, connector: ConnectorKey) -> ConnectorView:
         """Forget what was done about a connector that did not obey, and put it into service.
 
         Raises UnknownChargerError, UnknownConnectorError.
@@ -516,7 +516,7 @@ class Supervisor:
         _require_connector(loop, connector)
         loop.post(Pardoned(connector))
         await loop.caught_up()
-        return self.status(loop.station_id)
+        return self.status(loop.station_id).connector(connector)
 
     async def update_power(
         self,

@@ -306,6 +306,10 @@ class FakeOperations:
     def commissioning(self) -> FakeCommissioning:
         return self.tests
 
+    async def pardon(self, connector: ConnectorKey) -> ConnectorView:
+        self._ask("pardon", connector)
+        return self.status(self.station_ids()[0]).connector(connector)
+
     def knocked(self) -> Sequence[Knock]:
         return self.knocks
 

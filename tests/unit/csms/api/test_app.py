@@ -41,6 +41,7 @@ ROUTES = [
     ("DELETE", "/stations/{station_id}/sessions/{session_id}"),
     ("GET", "/chargers/knocked"),
     ("GET", "/chargers/{charger_id}/frames"),
+    ("POST", "/chargers/{charger_id}/pardon"),
     ("GET", "/events"),
     ("POST", "/chargers/{charger_id}/commission"),
     ("GET", "/chargers/{charger_id}/commission"),

@@ -22,7 +22,7 @@ def the_type_checker_holds_both_to_it(
 @pytest.mark.parametrize(
     ("port", "size", "implementations"),
     [
-        (Operations, 18, (Supervisor, FakeOperations)),
+        (Operations, 19, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
         (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
     ],

@@ -12,6 +12,7 @@ def test_the_tables() -> None:
     assert sorted(metadata.tables) == [
         "capabilities",
         "chargers",
+        "convictions",
         "frames",
         "grid_limits",
         "id_tokens",
