@@ -131,7 +131,7 @@ class Sender:
         for order in orders:
             # What a connector is suspected of is not on disk: its limits must be.
             counted_w = self._ledger.permitted_w(order.entry.connector)
-            steps_w[order.command.token] = order.entry.counted_w - counted_w
+            steps_w[order.command.token] = self._ledger.lets_through_w(order.entry) - counted_w
             changed += self._ledger.send(order.entry)
         lawful = self._lawful(overdrawn)
         durable = await self._written(changed)

@@ -19,7 +19,7 @@ import structlog
 from csms.control.remote import RemoteRequests
 from csms.control.station_loop import LoopSettings, Marker, StationLoop
 from csms.control.under_test import Target
-from csms.dispatch.capability import Capability, unit_of
+from csms.dispatch.capability import Capability, goes_on_with_w, unit_of
 from csms.dispatch.commissioning import (
     OFFLINE_LEASES,
     Absence,
@@ -175,7 +175,7 @@ class Run:
         def look(final: bool) -> Finding | None:
             return self._judge.at_zero(
                 self._readings(since),
-                self._limits.minimum_w,
+                goes_on_with_w(self._connector),
                 ended=self._session() is None,
                 suspended=self.loop.state.connectors[self.key].status in SUSPENDED,
                 final=final,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from csms.control.balancer import Standing, Watched
-from csms.dispatch.capability import Capability, Proof, unit_of
+from csms.dispatch.capability import Capability, Proof, floor_of, unit_of
 from csms.dispatch.compliance import (
     FRESH_INTERVALS,
     Compliance,
@@ -73,6 +73,7 @@ class Watch:
                 key = connector.key
                 known = before.get(key, Compliance())
                 session = state.session_on(key)
+                ledger.set_floor(key, floor_of(connector, capability))
                 terms = Terms(
                     ledger.permitted_w(key),
                     unit_of(connector, capability),

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from csms.balancing.demand import least_useful_w
 from csms.balancing.quantize import SMALLEST_STEP_A
 from csms.dispatch.commands import Form, Kind, Purpose, Scope
 from csms.station.model import Charger, Connector, CurrentType, RateUnit
@@ -23,6 +24,9 @@ from csms.station.model import Charger, Connector, CurrentType, RateUnit
 OTHER_STACK_LEVELS = (1, 8)
 """Tried after level 0, which every charger has. What a charger says its highest level is, is only
 taken for an upper bound: some refuse it."""
+
+LEAST_DC_FRACTION = 0.1
+"""What a DC connector without a configured minimum is taken to go on with, of its maximum."""
 
 LARGEST_STEP_A = 32.0
 LARGEST_NUMBER = 1_000_000
@@ -128,6 +132,21 @@ def unit_of(connector: Connector, capability: Capability) -> RateUnit:
     if connector.current_type is CurrentType.DC:
         return RateUnit.WATTS
     return capability.unit or RateUnit.AMPERES
+
+
+def goes_on_with_w(connector: Connector) -> int:
+    """What a charger that does not pause at a limit of 0 gives this connector, in watts.
+
+    Its minimum; 6 A per phase where AC has none (IEC 61851-1). The commissioning test holds a
+    charger against it before it says MINIMUM.
+    """
+    least_w = least_useful_w(connector) or round(LEAST_DC_FRACTION * connector.max_power_w)
+    return min(least_w, connector.max_power_w)
+
+
+def floor_of(connector: Connector, capability: Capability) -> int:
+    """What this connector may draw at any lower limit, in watts; 0 where a limit of 0 holds."""
+    return goes_on_with_w(connector) if capability.at_zero is AtZero.MINIMUM else 0
 
 
 # ------------------------------------------------------------------------------ what to try

@@ -356,3 +356,12 @@ async def test_changes_are_written_later_if_there_are_any() -> None:
         assert at.store.kept_later == []
         at.sender.keep([order(9, 1).entry])
         assert at.store.kept_later == [order(9, 1).entry]
+
+
+async def test_a_limit_below_what_goes_on_anyhow_lowers_nothing() -> None:
+    async with desk() as at:
+        at.ledger.set_floor(A1, 5_000)
+        at.link.script = lambda _: None
+        await at.send(order(9, 0))
+        assert not at.sender.lowers_outstanding(START, 2.0)
+        assert at.ledger.worst_case_w(A1) == 5_000

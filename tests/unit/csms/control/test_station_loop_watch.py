@@ -247,3 +247,18 @@ async def test_the_maximum_counts_before_the_limit_that_ends_the_pause_is_on_the
         assert site.counted() == {"A/1": 100_000}
         assert site.loop.watch.watched().on_probation == {A1}
         assert site.limits()["B/1"] == 0
+
+
+# -------------------------------------------------------------------------- a limit of 0
+
+
+async def test_what_a_charger_goes_on_with_at_zero_is_kept_for_it_before_a_session_is_known() -> (
+    None
+):
+    built = singles("A", "B", grid_limit_w=105_000, told=Told(at_zero="minimum"))
+    async with rig(built, "A", "B") as site:
+        assert site.counted() == {"A/1": 10_000, "B/1": 10_000}
+        await site.start(A1)
+        assert site.counted() == {"A/1": 95_000, "B/1": 10_000}
+        await site.start(B1)
+        assert site.counted() == {"A/1": 52_500, "B/1": 52_500}

@@ -17,6 +17,8 @@ from csms.dispatch.capability import (
     after_acceptance,
     after_refusal,
     document,
+    floor_of,
+    goes_on_with_w,
     ladder,
     merge,
     over,
@@ -578,3 +580,21 @@ def test_a_charger_that_says_it_lacks_a_purpose_is_believed_whatever_it_took_bef
     known = Capability(session_form=Form(SESSION, AMPERES))
     lesson = after_refusal(known, Scope.SESSION, AC, Form(SESSION, AMPERES), unsupported=True)
     assert lesson.form.purpose is DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("connector", "watts"),
+    [
+        (AC, 4_140),
+        (ONE_PHASE, 1_380),
+        (replace(AC, minimum_w=5_000), 5_000),
+        (replace(AC, max_power_w=3_700), 3_700),
+        (DC, 5_000),
+        (replace(DC, minimum_w=2_000), 2_000),
+    ],
+)
+def test_what_a_charger_that_does_not_pause_goes_on_with(connector: Connector, watts: int) -> None:
+    assert goes_on_with_w(connector) == watts
+    assert floor_of(connector, Capability(at_zero=AtZero.MINIMUM)) == watts
+    assert floor_of(connector, Capability(at_zero=AtZero.STOP)) == 0
+    assert floor_of(connector, Capability()) == 0
