@@ -146,7 +146,16 @@ class Balancer:
             and standing[key.charger_id].connected
         }
         told: dict[ConnectorKey, Share] = {}
-        left = left_for_suspects(station, reserved, reachable, picture.most_w)
+        # One that is only feared to forget its limits keeps to them for as long as the others of
+        # its charger keep to theirs.
+        obeying = {
+            key: max(ledger.permitted_w(key), connector.fallback_w)
+            for connector in station.connectors()
+            if (key := connector.key) not in picture.leaves
+            and key not in watched.on_probation
+            and key not in watched.under_test
+        }
+        left = left_for_suspects(station, reserved, reachable, picture.most_w, obeying)
         for key, (left_w, source) in left.items():
             connector, share_w = reachable[key], shares[key].value_w
             if left_w >= share_w:

@@ -268,6 +268,26 @@ def test_those_that_may_not_obey_are_not_told_less_than_is_worth_offering() -> N
     assert bench.values()["A/1"] == 19_941
 
 
+@pytest.mark.parametrize(
+    ("why", "told_w"), [("forgets", 55_000), ("convicted", 5_000), ("under test", 5_000)]
+)
+def test_beside_one_that_is_only_feared_to_forget_there_is_what_it_does_not_draw(
+    why: str, told_w: int
+) -> None:
+    built = station(charger("A", max_power_w=100_000, fallback_w=5_000), grid_limit_w=60_000)
+    bench = Bench(built)
+    bench.give(A1, 95_000, bench.plug_in(A1))
+    for key in (A1, A2):
+        bench.ledger.suspect(key, 100_000)
+    bench.watched = Watched(
+        on_probation=[A2] if why == "convicted" else [],
+        under_test=[A2] if why == "under test" else [],
+    )
+    assert bench.values() == {"A/1": told_w}
+    # The charger counts at its maximum all the same.
+    assert bench.ledger.total_w() == 100_000
+
+
 def test_those_that_may_not_obey_are_told_at_least_their_fallback() -> None:
     bench = Bench(two_chargers(50_000, fallback_w=12_000))
     bench.plug_in(A1)
