@@ -276,3 +276,10 @@ async def test_after_a_cut_a_session_has_what_is_left_beside_a_connector_that_ma
         await site.quiet()
         assert site.limits()["A/1"] == 55_000
         assert sum(site.counted().values()) >= 100_000
+
+
+async def test_what_goes_on_at_zero_counts_from_the_start() -> None:
+    built = singles("A", "B", told=Told(at_zero="minimum"))
+    async with rig(built) as site:
+        assert site.loop.settled  # No cycle yet.
+        assert site.counted() == {"A/1": 10_000, "B/1": 10_000}
