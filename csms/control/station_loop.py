@@ -26,7 +26,7 @@ from csms.control.orders import Order, OrderBook
 from csms.control.registration import RegistrationSettings
 from csms.control.sender import SETTLED, LimitAnswered, Sender
 from csms.control.under_test import UnderTest
-from csms.control.watch import Watch
+from csms.control.watch import Watch, set_floors
 from csms.control.wishes import WishList
 from csms.dispatch.capability import Capability
 from csms.dispatch.commands import Scope, SetLimit
@@ -154,6 +154,8 @@ class StationLoop:
         self._told: dict[str, Condition] = {}
         self._first = True
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # What the ledger says must be true before the first cycle too.
+        set_floors(state.station, ledger, self.standing(clock.now()))
 
     @property
     def station_id(self) -> str:

@@ -130,6 +130,11 @@ def unit_of(connector: Connector, capability: Capability) -> RateUnit:
     return capability.unit or RateUnit.AMPERES
 
 
+def floor_of(connector: Connector, capability: Capability) -> int:
+    """What this connector may draw at any lower limit, in watts; 0 where a limit of 0 holds."""
+    return connector.goes_on_with_w if capability.at_zero is AtZero.MINIMUM else 0
+
+
 # ------------------------------------------------------------------------------ what to try
 
 

@@ -28,7 +28,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
-from csms.balancing.demand import least_useful_w
 from csms.dispatch.lateness import ChargerClock, delay
 from csms.station.model import Connector, CurrentType, RateUnit
 from csms.station.state import ConnectorState, LimitStep, Reading, Session
@@ -304,7 +303,7 @@ def _paced(
     """
     if session is None or not session.limits:
         return before
-    least_w = least_useful_w(connector)
+    least_w = connector.least_useful_w
     if connector.current_type is CurrentType.DC:
         least_w = max(least_w, policy.least_dc_w)
     low = session.limits[-1].limit_w < least_w

@@ -9,6 +9,7 @@ the largest of
 - the connector's hardware maximum, as long as no fallback is confirmed by a charger that has been
   seen: such a charger may run without any limit. A charger never seen counts at its configured
   fallback: what it does before it first connects is the operator's statement;
+- what its charger gives it whatever low limit it has (`set_floor`), 0 where a limit of 0 pauses;
 - what has been seen there beyond any limit, or is feared with good reason (`suspect`).
 
 A limit that is a lease counts until `counts_until`, which is later than the end the charger was
@@ -107,6 +108,7 @@ class Ledger:
         self._seen = set(seen)
         self._suspected_w: dict[ConnectorKey, int] = {}
         self._doubted_to: dict[str, int] = {}
+        self._floor_w: dict[ConnectorKey, int] = {}
         self._memo: dict[ConnectorKey, tuple[int, bool]] = {}
         self._charger_memo_w: dict[str, int] = {}
         self.rebuild(station)
@@ -134,6 +136,7 @@ class Ledger:
         )
         self._entries = {key: self._entries.get(key, []) for key in self._connectors}
         self._suspected_w = {k: w for k, w in self._suspected_w.items() if k in self._connectors}
+        self._floor_w = {k: w for k, w in self._floor_w.items() if k in self._connectors}
         return gone
 
     # ------------------------------------------------------------------ what may be in force
@@ -158,13 +161,22 @@ class Ledger:
         """The least that may be in force for this session, in watts.
 
         Sending no more than this raises nothing. Without a confirmed limit of its own the session
-        may be running on the fallback. `session_id` None asks for the fallback itself.
+        may be running on the fallback. `session_id` None asks for the fallback itself. Any limit
+        lets the connector's floor through.
         """
         own = [e for e in self._entries[key] if e.session_id == session_id]
         values = [e.least_w(now) for e in own]
         if not any(e.state is EntryState.CONFIRMED for e in own):
             values.append(self.fallback_w(key))
-        return min(values)
+        return max(min(values), self.floor_w(key))
+
+    def floor_w(self, key: ConnectorKey) -> int:
+        """What this connector gives at any lower limit, in watts (see `set_floor`)."""
+        return self._floor_w.get(key, 0)
+
+    def lets_through_w(self, entry: Entry) -> int:
+        """The most this limit may let through on its connector, now or after its end."""
+        return max(entry.counted_w, self.floor_w(entry.connector))
 
     def fallback_w(self, key: ConnectorKey) -> int:
         """The fallback that is surely in force, in watts, or else the configured one."""
@@ -194,7 +206,10 @@ class Ledger:
             confirmed = any(
                 e.scope is Scope.DEFAULT and e.state is EntryState.CONFIRMED for e in entries
             )
-            known = max((e.counted_w for e in entries), default=0), confirmed
+            known = (
+                max((self.lets_through_w(e) for e in entries), default=self.floor_w(key)),
+                confirmed,
+            )
             self._memo[key] = known
         return known
 
@@ -415,6 +430,16 @@ class Ledger:
                     entries[index] = replace(entry, counts_until=None)
                     changed.append(entries[index])
         return changed
+
+    def set_floor(self, key: ConnectorKey, watts: int) -> None:
+        """The charger gives this connector so much at any lower limit, and at its fallback.
+
+        It counts whether or not a session is known: one that has just begun draws it already.
+        """
+        if watts == self.floor_w(key) or key not in self._connectors:
+            return
+        self._changed()
+        self._floor_w[key] = watts
 
     def suspect(self, key: ConnectorKey, watts: int | None) -> None:
         """The connector draws, or may draw, this much whatever it was told; None: no longer."""

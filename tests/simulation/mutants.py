@@ -137,6 +137,13 @@ def _fallback_not_counted() -> Sequence[Patch]:
     return [Patch(Ledger, "worst_case_w", worst_case_w)]
 
 
+def _floor_not_counted() -> Sequence[Patch]:
+    def set_floor(ledger: Ledger, key: ConnectorKey, watts: int) -> None:
+        return
+
+    return [Patch(Ledger, "set_floor", set_floor)]
+
+
 def _never_seen() -> Sequence[Patch]:
     def uncontrolled(ledger: Ledger, key: ConnectorKey) -> bool:
         return False
@@ -410,6 +417,12 @@ _ALL: Iterable[Alteration] = (
         "a charger that confirmed nothing counts at its fallback (I1)",
         _never_seen,
         _with_class("always_refuses", "always_deaf"),
+    ),
+    Alteration(
+        "floor_not_counted",
+        "what goes on at a limit of 0 does not count (I1)",
+        _floor_not_counted,
+        _with_class("least_at_zero"),
     ),
     Alteration("feeder_not_checked", "feeders are not looked at (I1)", _feeder_not_checked),
     Alteration("rounding_up", "amperes are rounded up (I12)", _rounding_up, _ac),

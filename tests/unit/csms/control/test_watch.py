@@ -8,7 +8,7 @@ import pytest
 
 from csms.control.balancer import Standing
 from csms.control.watch import TRIAL_S, Watch, trusts_resume
-from csms.dispatch.capability import Capability, Proof
+from csms.dispatch.capability import AtZero, Capability, Proof
 from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import Cause, Compliance, CompliancePolicy, Step
 from csms.dispatch.conviction import Conviction
@@ -316,3 +316,14 @@ def test_a_pardon_begins_the_steps_anew() -> None:
     scene.watch.pardon(A1, scene.now)
     assert scene.watch.of(A1).step is Step.ALARM
     assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+def test_what_a_charger_goes_on_with_at_zero_counts_and_is_no_excess() -> None:
+    scene = Scene(Capability(at_zero=AtZero.MINIMUM))
+    scene.start(A1, 0)
+    assert scene.ledger.worst_case_w(A1) == 10_000
+    assert scene.draws(A1, 10_000, 6) == []
+    assert scene.draws(A1, 20_000, 3) == [("A/1", Step.RESEND)]
+    scene.capability = NEW
+    scene.look()
+    assert scene.ledger.worst_case_w(A2) == 0
