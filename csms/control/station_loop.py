@@ -147,15 +147,18 @@ class StationLoop:
             post=self.post,
             event=self._event,
         )
-        self.enforcement.restore(convictions, ledger)
         self._grid = GridState()
         self._starting: Counter[ConnectorKey] = Counter()
         self._doubtful_since: dict[str, float] = {}
         self._told: dict[str, Condition] = {}
         self._first = True
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # What the ledger says must be true before the first cycle too.
-        set_floors(state.station, ledger, self.standing(clock.now()))
+        self._restore(convictions)
+
+    def _restore(self, convictions: Collection[Conviction]) -> None:
+        """What the ledger says must be true before the first cycle too."""
+        self.enforcement.restore(convictions, self.ledger)
+        set_floors(self.state.station, self.ledger, self.standing(self._clock.now()))
 
     @property
     def station_id(self) -> str:
