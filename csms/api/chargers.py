@@ -13,6 +13,7 @@ from csms.api.problems import responses
 from csms.api.strict import StrictRoute
 from csms.errors import UnknownChargerError
 from csms.ports import Archive, Topic
+from csms.station.model import ConnectorKey
 
 FRAMES = 200
 MOST_FRAMES = 5_000
@@ -48,6 +49,15 @@ def router(operations: Operations, archive: Archive) -> APIRouter:
         raise UnknownChargerError(f"no station has a charger {charger_id!r}")
 
     _add_archive(routes, operations, archive)
+
+    @routes.post(
+        "/chargers/{charger_id}/pardon",
+        responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+    )
+    async def pardon(charger_id: str, asked: schemas.PardonRequest) -> schemas.ConnectorJson:
+        """Begin anew with a connector that did not obey its limits, and put it into service."""
+        key = ConnectorKey(charger_id, asked.connector)
+        return render.connector(await operations.pardon(key))
 
     @routes.get("/events", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
     async def list_events(after: After = 0) -> schemas.Events:

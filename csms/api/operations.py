@@ -9,7 +9,7 @@ from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.local_lists import ListStatus
-from csms.control.status import SessionStatus, StationStatus
+from csms.control.status import ConnectorView, SessionStatus, StationStatus
 from csms.control.trials import Report
 from csms.ports import ChargerReport, Exchange, IdToken, Losses, StoredSession, Topic
 from csms.station.grid import GridStep
@@ -252,6 +252,10 @@ class Operations(Protocol):
 
     def commands(self) -> CommandOperations:
         """Requests to chargers."""
+        ...
+
+    async def pardon(self, connector: ConnectorKey) -> ConnectorView:
+        """Begin anew with a connector that did not obey. Raises UnknownChargerError, …."""
         ...
 
     def knocked(self) -> Sequence[Knock]:

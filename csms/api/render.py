@@ -11,7 +11,13 @@ from csms.api import command_schemas, schemas
 from csms.control.admission import Knock
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
-from csms.control.status import ChargerView, LimitStatus, SessionStatus, StationStatus
+from csms.control.status import (
+    ChargerView,
+    ConnectorView,
+    LimitStatus,
+    SessionStatus,
+    StationStatus,
+)
 from csms.control.trials import Progress, Report
 from csms.dispatch.capability import Capability
 from csms.dispatch.commissioning import Result, Verdict
@@ -134,20 +140,23 @@ def _charger(charger: ChargerView) -> schemas.ChargerJson:
         firmware=clean(charger.firmware),
         last_seen_at=_iso_or_none(charger.last_seen_at),
         max_power=w_to_kw(charger.max_power_w),
-        connectors=[
-            schemas.ConnectorJson(
-                idx=connector.key.connector_id,
-                type=connector.current_type.value,
-                max_power=w_to_kw(connector.max_power_w),
-                status=connector.status.value,
-                error_code=clean(connector.error_code),
-                occupancy=connector.occupancy.value,
-                condition=connector.condition.value,
-                worst_case=w_to_kw(connector.worst_case_w),
-                session_id=None if connector.session is None else connector.session.session_id,
-            )
-            for connector in charger.connectors
-        ],
+        connectors=[connector(view) for view in charger.connectors],
+    )
+
+
+def connector(view: ConnectorView) -> schemas.ConnectorJson:
+    """A connector at one moment."""
+    return schemas.ConnectorJson(
+        idx=view.key.connector_id,
+        type=view.current_type.value,
+        max_power=w_to_kw(view.max_power_w),
+        status=view.status.value,
+        error_code=clean(view.error_code),
+        occupancy=view.occupancy.value,
+        condition=view.condition.value,
+        reason=view.reason,
+        worst_case=w_to_kw(view.worst_case_w),
+        session_id=None if view.session is None else view.session.session_id,
     )
 
 

@@ -290,7 +290,7 @@ class ConnectorJson(Answered):
     """One connector.
 
     `occupancy` is what `status` and the session mean together; `condition` how far the connector is
-    under control; `worstCase` the most that may be in force there.
+    under control, and `reason` why not; `worstCase` the most that may be in force there.
     """
 
     idx: int = Field(description="number of the connector, from 1")
@@ -300,6 +300,7 @@ class ConnectorJson(Answered):
     error_code: str = Field(description="as the charger reported it last; NoError: none")
     occupancy: Occupancy = Field(description="what the status and the session mean together")
     condition: Condition = Field(description="how far it is under control")
+    reason: str | None = Field(description="why it is not under control; null: it is")
     worst_case: float = Field(description="kW: the most that may be in force there")
     session_id: str | None = Field(description="its running session; null: none")
 
@@ -461,6 +462,12 @@ class CommissionRequest(Asked):
 
     connector: ConnectorNumber = Field(description="number of the connector")
     lease_s: LeaseLength = Field(60.0, description="how long the limit that ends by itself lasts")
+
+
+class PardonRequest(Asked):
+    """Somebody has seen to this connector."""
+
+    connector: ConnectorNumber = Field(description="number of the connector")
 
 
 class TrialJson(Answered):

@@ -22,6 +22,9 @@ NO_PART = "connectors that take no part"
 AS_CONFIGURED: Mapping[str, int] = {}
 """No charger has drawn more than its configured maximum."""
 
+ALL_RESERVED: Mapping[ConnectorKey, int] = {}
+"""Nobody is known to draw less than is reserved for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
@@ -106,13 +109,16 @@ def left_for_suspects(
     reserved: Mapping[ConnectorKey, int],
     suspects: Collection[ConnectorKey],
     most_w: Mapping[str, int] = AS_CONFIGURED,
+    obeying: Mapping[ConnectorKey, int] = ALL_RESERVED,
 ) -> dict[ConnectorKey, tuple[int, LimitSource]]:
     """What there is for connectors that may not obey, where more is reserved than there is.
 
     A charger obeys as a whole or not at all. Each is left what nobody else, obeying or not, may
     draw, in equal parts for its suspects, in watts; and the node that is short. Several suspects of
     one charger share at most its `max_power_w`. `reserved` and `most_w` as for `tree`, the suspects
-    included. Connectors below no node that is short are left out.
+    included. `obeying` is the most that others draw of what is reserved for them, in watts, if
+    their charger obeys: only then does it matter what its suspects are told. Connectors below no
+    node that is short are left out.
     """
     by_charger = _by_charger(reserved)
     seen_w = _seen_above(station, by_charger, most_w)
@@ -120,7 +126,8 @@ def left_for_suspects(
     found: dict[ConnectorKey, tuple[int, LimitSource]] = {}
     for charger in station.chargers:
         mine = [c.key for c in charger.connectors if c.key in suspects]
-        rest_w = by_charger.get(charger.charger_id, 0) - sum(reserved[key] for key in mine)
+        others = {c.key for c in charger.connectors} - set(mine)
+        rest_w = sum(obeying.get(key, reserved.get(key, 0)) for key in others)
         own_w = seen_w[charger.charger_id] - min(_most_w(charger, most_w), rest_w)
         lefts = [
             (max(0, own_w - over_w), shared.source)

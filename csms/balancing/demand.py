@@ -37,9 +37,6 @@ from itertools import pairwise
 from csms.station.model import Connector, CurrentType, LimitSource
 from csms.station.state import LimitStep, Reading, Session
 
-LEAST_AC_A = 6
-"""Below this many amperes per phase no vehicle charges (IEC 61851-1)."""
-
 TWO_PHASE_A = 16
 """No vehicle charges on two phases with more than this: one that takes more uses three."""
 
@@ -223,7 +220,7 @@ def _ceiling(session: Session, connector: Connector) -> _Ceiling:
 def _draws(session: Session, connector: Connector, policy: DemandPolicy, now: float) -> list[_Draw]:
     """The readings that can say something, newest first: the last two and those in the window."""
     limits = list(session.limits)
-    useful_w = max(least_useful_w(connector), policy.zero_draw_w)
+    useful_w = max(connector.least_useful_w, policy.zero_draw_w)
     found: list[_Draw] = []
     for reading in reversed(session.readings):
         age_s = now - reading.at
@@ -246,13 +243,6 @@ def _limits_around(
             if step.at <= reading.at - settle_s:
                 return min(around), max(around)
     return None
-
-
-def least_useful_w(connector: Connector) -> int:
-    """The least power this connector's vehicles charge at, as far as known."""
-    if connector.current_type is CurrentType.DC:
-        return connector.minimum_w
-    return max(connector.minimum_w, LEAST_AC_A * connector.phases * connector.voltage_v)
 
 
 def _phases_used(
@@ -385,7 +375,7 @@ def _raised_at(limits: Sequence[LimitStep], policy: DemandPolicy) -> float:
 
 def _useful_since(limits: Sequence[LimitStep], connector: Connector, policy: DemandPolicy) -> float:
     """When the vehicle was last allowed to charge after it was not."""
-    useful_w = max(least_useful_w(connector), policy.zero_draw_w)
+    useful_w = max(connector.least_useful_w, policy.zero_draw_w)
     at = limits[0].at
     for older, newer in pairwise(limits):
         if older.limit_w < useful_w <= newer.limit_w:
@@ -436,7 +426,7 @@ def _headroom_w(connector: Connector, policy: DemandPolicy) -> tuple[int, int]:
     if connector.current_type is CurrentType.DC:
         return policy.headroom_dc_w, max(policy.headroom_dc_w, connector.minimum_w)
     headroom_w = round(policy.headroom_ac_a * connector.phases * connector.voltage_v)
-    return headroom_w, least_useful_w(connector) + headroom_w
+    return headroom_w, connector.least_useful_w + headroom_w
 
 
 def _paced_w(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from csms.balancing.allocation import Allocator, Leaf, Share
 from csms.balancing.budget import holds, left_for_suspects, tree
 from csms.balancing.demand import Demand, DemandPolicy, next_demand
 from csms.balancing.quantize import quantum_w
-from csms.dispatch.capability import Capability, unit_of
+from csms.dispatch.capability import AtZero, Capability, unit_of
 from csms.dispatch.commands import Scope
 from csms.dispatch.goals import Goal, next_goals
 from csms.dispatch.ledger import Ledger
@@ -96,6 +96,7 @@ class Balancer:
         self._follow_demands(state, now)
         station = state.in_force(now)
         picture = self._picture(state, ledger, standing, held, watched, station)
+        self._keep_alive(standing, picture, station)
         shares = self._shares(station, picture, now)
         paused = [key for key in watched.paused if key in picture.leaves]
         if paused:
@@ -104,7 +105,7 @@ class Balancer:
         shares |= self._told_all_the_same(ledger, standing, watched, picture, shares, station)
         inputs = (
             station,
-            tuple(picture.leaves),
+            tuple((key, leaf.floor_w) for key, leaf in picture.leaves.items()),
             tuple(picture.declared),
             tuple(picture.reserved.items()),
         )
@@ -145,14 +146,24 @@ class Balancer:
             and standing[key.charger_id].connected
         }
         told: dict[ConnectorKey, Share] = {}
-        left = left_for_suspects(station, reserved, reachable, picture.most_w)
+        # One that is only feared to forget its limits keeps to them for as long as the others of
+        # its charger keep to theirs.
+        obeying = {
+            key: max(ledger.permitted_w(key), connector.fallback_w)
+            for connector in station.connectors()
+            if (key := connector.key) not in picture.leaves
+            and key not in watched.on_probation
+            and key not in watched.under_test
+        }
+        left = left_for_suspects(station, reserved, reachable, picture.most_w, obeying)
         for key, (left_w, source) in left.items():
             connector, share_w = reachable[key], shares[key].value_w
             if left_w >= share_w:
                 continue
             quantum_w = self._quantum_w(connector, standing[key.charger_id].capability)
             worth_w = left_w - left_w % quantum_w if left_w >= connector.minimum_w else 0
-            told[key] = Share(max(min(connector.fallback_w, share_w), worth_w), source)
+            least_w = max(connector.fallback_w, ledger.floor_w(key))
+            told[key] = Share(max(min(least_w, share_w), worth_w), source)
         return told
 
     @staticmethod
@@ -192,6 +203,25 @@ class Balancer:
                 if ledger.set_aside(key, connector.max_power_w):
                     picture.stuck[key] = Share(connector.max_power_w // 2, LimitSource.UNCERTAIN)
 
+    @staticmethod
+    def _keep_alive(standing: Mapping[str, Standing], picture: _Picture, station: Station) -> None:
+        """Where a limit of 0 would end a session, it has its minimum instead, where that fits.
+
+        The longest waiting come first. The minima come before all other sharing out: turns would
+        end one session after the other. One that does not fit is left to take its turn.
+        """
+        floors = {key: leaf.floor_w for key, leaf in picture.leaves.items()}
+        for key in sorted(picture.leaves, key=lambda k: (picture.leaves[k].waiting_since, k)):
+            if standing[key.charger_id].capability.at_zero is not AtZero.STOP:
+                continue
+            leaf = picture.leaves[key]
+            connector = station.connector(key)
+            least_w = max(leaf.floor_w, min(connector.goes_on_with_w, leaf.upper_w))
+            most = {**picture.reserved, **floors, key: least_w}
+            if holds(station, most, key.charger_id, picture.most_w):
+                floors[key] = least_w
+                picture.leaves[key] = replace(leaf, floor_w=least_w)
+
     def _follow_demands(self, state: StationState, now: float) -> None:
         by_key = {c.key: c for c in state.station.connectors()}
         self.demands = {
@@ -226,12 +256,13 @@ class Balancer:
             trusted = not tested and (not doubtful or stands.settling)
             scope = stands.capability.session_scope
             if session is not None and stands.connected and not held(key, scope) and trusted:
-                picture.leaves[key] = self._leaf(connector, session, stands.capability)
+                least_w = max(connector.fallback_w, ledger.floor_w(key))
+                picture.leaves[key] = self._leaf(connector, session, stands.capability, least_w)
                 continue
             if tested:
                 picture.reserved[key] = max(ledger.worst_case_w(key), connector.max_power_w)
             elif doubtful and stands.settling and session is None:
-                picture.reserved[key] = connector.fallback_w
+                picture.reserved[key] = max(connector.fallback_w, ledger.floor_w(key))
             elif doubtful:
                 picture.reserved[key] = ledger.worst_case_w(key)
             else:
@@ -244,13 +275,16 @@ class Balancer:
                 picture.stuck[key] = _reserved_share(station, share_w)
         return picture
 
-    def _leaf(self, connector: Connector, session: Session, capability: Capability) -> Leaf:
+    def _leaf(
+        self, connector: Connector, session: Session, capability: Capability, least_w: int
+    ) -> Leaf:
+        """A connector that takes part. It has `least_w` whatever it is told, so it is told that."""
         demand = self.demands[session.session_id]
         return Leaf(
             key=connector.key,
-            upper_w=max(demand.bound_w, connector.fallback_w),
+            upper_w=max(demand.bound_w, least_w),
             upper_source=demand.source,
-            floor_w=connector.fallback_w,
+            floor_w=least_w,
             minimum_w=connector.minimum_w,
             weight=connector.weight,
             waiting_since=session.waiting_since,

@@ -180,5 +180,6 @@ def _least_w(loop: StationLoop) -> dict[ConnectorKey, int]:
         key = connector.key
         obeys = key.charger_id in loop.contacts and not ledger.uncontrolled(key)
         lowers = obeys and not ledger.doubtful(key)
-        least_w[key] = connector.fallback_w if lowers else ledger.worst_case_w(key)
+        down_to_w = max(connector.fallback_w, ledger.floor_w(key))
+        least_w[key] = down_to_w if lowers else ledger.worst_case_w(key)
     return least_w

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary, WeakSet
 
 from csms.control.events import EventLog
@@ -57,9 +57,10 @@ class GridStatus:
 class GridLimits:
     """The grid limits of all stations.
 
-    A limit is in the database before it is in force. When the database fails, a lower one is in
-    force all the same: it cannot wait for a disk. The caller learns that it was not kept, and it is
-    written with whatever is said next of that station, also where that changes nothing.
+    A limit is in the database before it is in force. When the database fails, a lower one, or the
+    same for longer, is in force all the same: it cannot wait for a disk. The caller learns that it
+    was not kept, and it is written with whatever is said next of that station, also where that
+    changes nothing.
     """
 
     def __init__(
@@ -189,9 +190,28 @@ class GridLimits:
 
 
 def _lowers(before: grid.GridState, after: grid.GridState) -> bool:
+    """Whether this is lower than before; or as low, and then for as long at least."""
     assert before.in_force is not None
     assert after.in_force is not None
-    return after.in_force.limit_w < before.in_force.limit_w
+    if after.in_force.limit_w != before.in_force.limit_w:
+        return after.in_force.limit_w < before.in_force.limit_w
+    apart_from_limits = replace(after, given=before.given, at=before.at, in_force=before.in_force)
+    return (
+        not before.failsafe
+        and grid.dump_grid(apart_from_limits) == grid.dump_grid(before)
+        and _outlasts(after.given, before.given)
+    )
+
+
+def _outlasts(limit: grid.GivenLimit | None, other: grid.GivenLimit | None) -> bool:
+    """Whether the limit is no higher than the other one for all the time that one is there."""
+    if limit is None or other is None:
+        return other is None
+    if limit.valid_until is not None and (
+        other.valid_until is None or limit.valid_until < other.valid_until
+    ):
+        return False
+    return limit.limit_w <= other.limit_w
 
 
 def grid_status(state: StationState, now: float) -> GridStatus:

@@ -13,6 +13,7 @@ from csms.dispatch.capability import (
     Proof,
     after_acceptance,
     after_refusal,
+    another_form,
     ladder,
 )
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
@@ -51,6 +52,7 @@ class OrderBook:
         self._tokens = tokens
         self._policy = policy
         self._trying: dict[tuple[ConnectorKey, Scope], Form] = {}
+        self._instead: dict[tuple[ConnectorKey, Scope], Form] = {}
         self._slipped: set[tuple[ConnectorKey, Scope]] = set()
 
     def capability(self, charger: Charger) -> Capability:
@@ -65,6 +67,7 @@ class OrderBook:
     def forget(self, connectors: Collection[ConnectorKey]) -> None:
         """Only these connectors are left."""
         self._trying = {p: form for p, form in self._trying.items() if p[0] in connectors}
+        self._instead = {p: form for p, form in self._instead.items() if p[0] in connectors}
         self._slipped = {pair for pair in self._slipped if pair[0] in connectors}
 
     def order(
@@ -76,7 +79,7 @@ class OrderBook:
         end is told: some go to full power when it comes. A limit that what follows it would not
         lower needs no end, and so is not renewed.
         """
-        form = self._form(wish, charger, connector)
+        form = self._form(wish.scope, charger, connector)
         limit, counts_until = wish.limit, None
         follows_w = min(connector.fallback_w, limit.value_w)
         counts_after_w = follows_w
@@ -143,15 +146,42 @@ class OrderBook:
         capability = self.capability(charger)
         # The form last: it is the only one that takes time to work out.
         return capability.lease is Proof.YES and capability.trusts_end(
-            self._form(wish, charger, connector)
+            self._form(wish.scope, charger, connector)
         )
 
-    def _form(self, wish: Wish, charger: Charger, connector: Connector) -> Form:
-        trying = self._trying.get((connector.key, wish.scope))
+    def try_another(self, scope: Scope, charger: Charger, connector: Connector) -> None:
+        """The charger accepts limits and does not obey: it is told in another form, if any.
+
+        That form is learned when the connector is seen to obey it (`obeyed`): so far, accepted
+        means nothing there.
+        """
+        pair = (connector.key, scope)
+        other = another_form(
+            self.capability(charger),
+            scope,
+            connector,
+            self._form(scope, charger, connector),
+            alone=len(charger.connectors) == 1,
+        )
+        self._instead.pop(pair, None)
+        if other is not None:
+            self._instead[pair] = other
+
+    def obeyed(self, charger: Charger, connector: Connector, tasks: asyncio.TaskGroup) -> None:
+        """The connector obeys (again): what it was told instead is the form it takes."""
+        for scope in Scope:
+            form = self._instead.pop((connector.key, scope), None)
+            if form is not None:
+                known = self.capability(charger)
+                self._learn(charger, after_acceptance(known, scope, connector, form), tasks)
+
+    def _form(self, scope: Scope, charger: Charger, connector: Connector) -> Form:
+        pair = (connector.key, scope)
+        trying = self._instead.get(pair) or self._trying.get(pair)
         if trying is not None:
             return trying
         alone = len(charger.connectors) == 1
-        return ladder(wish.scope, connector, self.capability(charger), alone=alone)[0]
+        return ladder(scope, connector, self.capability(charger), alone=alone)[0]
 
     def accepted(
         self,
@@ -162,6 +192,8 @@ class OrderBook:
         tasks: asyncio.TaskGroup,
     ) -> None:
         """The charger takes this form."""
+        if command.form == self._instead.get((connector.key, tried_as)):
+            return
         self._trying.pop((connector.key, tried_as), None)
         self._slipped.discard((connector.key, tried_as))
         known = self.capability(charger)
@@ -183,6 +215,9 @@ class OrderBook:
         charger, or a charger that is busy, refuses once.
         """
         pair = (connector.key, tried_as)
+        if command.form == self._instead.get(pair):
+            del self._instead[pair]
+            return False
         known = self.capability(charger)
         worked = known.session_form if tried_as is Scope.SESSION else known.default_form
         if command.form == worked and not unsupported and pair not in self._slipped:

@@ -119,8 +119,9 @@ class Sender:
         A raise that is not durable, was worked out too long ago, or would break the ledger law, is
         not sent (safety rules I3, F17, I1); the next cycle works it out again. What is not durable
         must be covered, after a restart, by what is: a lower goes out, but ends no later than what
-        it lowers, or, without an end, is no higher than what counts when every lease is over (see
-        `_lasting_w`); no lease is renewed, and nothing that lowers nothing takes the place of one.
+        it lowers, or, without an end and where it lowers no limit but only what is feared, is no
+        higher than what counts when every lease is over (see `_lasting_w`); no lease is renewed,
+        and nothing that lowers nothing takes the place of one.
         """
         if not orders:
             return 0
@@ -131,7 +132,7 @@ class Sender:
         for order in orders:
             # What a connector is suspected of is not on disk: its limits must be.
             counted_w = self._ledger.permitted_w(order.entry.connector)
-            steps_w[order.command.token] = order.entry.counted_w - counted_w
+            steps_w[order.command.token] = self._ledger.lets_through_w(order.entry) - counted_w
             changed += self._ledger.send(order.entry)
         lawful = self._lawful(overdrawn)
         durable = await self._written(changed)
@@ -161,7 +162,13 @@ class Sender:
             if entry.token != order.command.token and entry.scope is not Scope.MANUAL
         ]
         if order.entry.limit.expires_at is not None:
-            return _ending_like(others, order) if step_w != 0 else None
+            if step_w == 0:
+                return None
+            # A restart would know nothing of one that only the hardware is above.
+            known_w = max((e.counted_w for e in others), default=0)
+            if order.entry.counted_w <= known_w:
+                return _ending_like(others, order)
+            order = _endless(order)
         lasting_w = _lasting_w(others)
         if not others or order.entry.limit.value_w <= lasting_w:
             return order
@@ -202,7 +209,7 @@ class Sender:
 def _ending_like(others: Sequence[Entry], order: Order) -> Order:
     """The lower with the end of the lease it lowers, which is all a restart would know of."""
     limit, counts_until = order.entry.limit, order.entry.counts_until
-    lowered = [e.limit.expires_at for e in others if e.counted_w > limit.value_w]
+    lowered = [e.limit.expires_at for e in others if e.counted_w >= limit.value_w]
     ends = [end for end in lowered if end is not None]
     if limit.expires_at is None or counts_until is None or not ends or len(ends) < len(lowered):
         return order
@@ -211,6 +218,13 @@ def _ending_like(others: Sequence[Entry], order: Order) -> Order:
     until = counts_until - limit.expires_at + ends_at
     entry = replace(order.entry, limit=ending, counts_until=until)
     return replace(order, command=replace(order.command, limit=ending), entry=entry)
+
+
+def _endless(order: Order) -> Order:
+    limit = replace(order.entry.limit, expires_at=None)
+    command = replace(order.command, limit=limit)
+    entry = replace(order.entry, limit=limit, counts_until=None, after_w=0)
+    return replace(order, command=command, entry=entry)
 
 
 def _lasting_w(entries: Sequence[Entry]) -> int:

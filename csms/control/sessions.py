@@ -65,7 +65,7 @@ class SessionRequests:
         ChargerSilentError.
         """
         loop = self._loop(station_id)
-        _require_connector(loop, connector)
+        require_connector(loop, connector)
         if not self._link.is_connected(connector.charger_id):
             raise ChargerOfflineError(f"charger {connector.charger_id} is not connected")
         if not may_start(loop.state.connectors[connector]):
@@ -134,7 +134,8 @@ class SessionRequests:
         return session_status(loop, _session(loop, session_id))
 
 
-def _require_connector(loop: StationLoop, key: ConnectorKey) -> None:
+def require_connector(loop: StationLoop, key: ConnectorKey) -> None:
+    """Raises UnknownChargerError and UnknownConnectorError for a connector not of this station."""
     charger = loop.state.station.charger(key.charger_id)
     if charger is None:
         raise UnknownChargerError(f"station {loop.station_id} has no charger {key.charger_id!r}")

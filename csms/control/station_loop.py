@@ -21,24 +21,26 @@ from csms.control.by_hand import ByHand
 from csms.control.capabilities import CapabilityBook
 from csms.control.conditions import Conditions, conditions
 from csms.control.contacts import Contacts, Registered
+from csms.control.enforcement import AvailabilityAnswered, Enforcement, Pardoned
 from csms.control.events import EventLog
 from csms.control.inbox import Inbox
 from csms.control.orders import Order, OrderBook
 from csms.control.registration import RegistrationSettings
 from csms.control.sender import SETTLED, LimitAnswered, Sender
 from csms.control.under_test import UnderTest
-from csms.control.watch import Watch
+from csms.control.watch import Watch, set_floors
 from csms.control.wishes import WishList
 from csms.dispatch.capability import Capability
 from csms.dispatch.commands import SENT_SCOPES, Scope, SetLimit
-from csms.dispatch.compliance import CompliancePolicy, Step
+from csms.dispatch.compliance import CompliancePolicy
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import EntryState, Ledger
 from csms.dispatch.planner import Wish, plan
 from csms.dispatch.policy import DispatchPolicy
 from csms.dispatch.retries import Retries
 from csms.dispatch.standing import Condition
 from csms.errors import UnknownStationError
-from csms.ports import ChargerLink, Clock, LedgerStore, Outcome
+from csms.ports import ChargerLink, Clock, LoopStore, Outcome
 from csms.station.facts import (
     ChargerBooted,
     ChargerConnected,
@@ -81,7 +83,16 @@ class Marker:
     reached: asyncio.Future[None]
 
 
-Item = Fact | LimitAnswered | Registered | Reconfigured | Marker | ByHand
+Item = (
+    Fact
+    | LimitAnswered
+    | AvailabilityAnswered
+    | Pardoned
+    | Registered
+    | Reconfigured
+    | Marker
+    | ByHand
+)
 
 
 @dataclass(slots=True)
@@ -104,12 +115,13 @@ class StationLoop:
         balancer: Balancer,
         *,
         link: ChargerLink,
-        store: LedgerStore,
+        store: LoopStore,
         clock: Clock,
         events: EventLog,
         tokens: Iterator[int],
         capabilities: CapabilityBook,
         settings: LoopSettings,
+        convictions: Collection[Conviction] = (),
     ) -> None:
         self.state = state
         self.ledger = ledger
@@ -118,7 +130,6 @@ class StationLoop:
         self.contacts = Contacts(state, link, settings.registration, self.post)
         self.under_test = UnderTest()
         self.watch = Watch(settings.compliance, settings.registration.meter_interval_s)
-        self._link = link
         self._clock = clock
         self._events = events
         self._capabilities = capabilities
@@ -137,12 +148,30 @@ class StationLoop:
             events=events,
             post=self.post,
         )
+        self.enforcement = Enforcement(
+            state,
+            self.watch,
+            contacts=self.contacts,
+            orders=self._orders,
+            wishes=self._wishes,
+            retries=self._retries,
+            link=link,
+            store=store,
+            post=self.post,
+            event=self._event,
+        )
         self._grid = GridState()
         self._starting: Counter[ConnectorKey] = Counter()
         self._doubtful_since: dict[str, float] = {}
         self._told: dict[str, Condition] = {}
         self._first = True
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._restore(convictions)
+
+    def _restore(self, convictions: Collection[Conviction]) -> None:
+        """What the ledger says must be true before the first cycle too."""
+        self.enforcement.restore(convictions, self.ledger)
+        set_floors(self.state.station, self.ledger, self.standing(self._clock.now()))
 
     @property
     def station_id(self) -> str:
@@ -253,6 +282,10 @@ class StationLoop:
         match item:
             case LimitAnswered():
                 self._answered(item, tasks)
+            case AvailabilityAnswered():
+                self.enforcement.answered(item, self._clock.now())
+            case Pardoned():
+                self.enforcement.pardon(item.connector, self._clock.now())
             case Registered():
                 if self.contacts.registered(item):
                     self._capabilities.hinted(item.charger_id, item.hints)
@@ -282,6 +315,7 @@ class StationLoop:
                 if not self._orders.keeps_ends(fact.charger_id):
                     self._sender.keep(self.ledger.distrust(fact.charger_id))
                 self.ask_again(fact.charger_id)
+                self.enforcement.booted(fact.charger_id)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
             case MeterSample():
                 self._heard_time(fact.connector.charger_id, fact.measured_at, fact.at)
@@ -353,7 +387,9 @@ class StationLoop:
     def _answered(self, item: LimitAnswered, tasks: asyncio.TaskGroup) -> None:
         command, answer = item.command, item.answer
         order = self._sender.landed(command)
-        if item.late and not answer.accepted:
+        charger_id = command.connector.charger_id
+        outdated = answer.accepted and self.ledger.outdated(charger_id, command.token)
+        if item.late and (outdated or not answer.accepted):
             return
         now = self._clock.now()
         if answer.outcome is Outcome.NOT_SENT:
@@ -364,9 +400,9 @@ class StationLoop:
             # The session ended while its limit was on the way.
             changed += self.ledger.end_session(command.connector, command.session_id)
         self._sender.keep(changed)
-        if not changed or command.connector not in self.state.connectors:
-            # Its connector is gone, or a newer limit counts for it: this answer says nothing of
-            # what is there now.
+        if outdated or not changed or command.connector not in self.state.connectors:
+            # Its charger has rebooted since, its connector is gone, or a newer limit counts for
+            # it: this answer says nothing of what is there now.
             return
         tried_as = command.scope if order is None else order.tried_as
         if answer.accepted:
@@ -433,16 +469,19 @@ class StationLoop:
 
     def conditions(self, now: float) -> Conditions:
         """How far everything is under control."""
-        return conditions(self.ledger, self.standing(now))
+        return conditions(self.ledger, self.standing(now), self.watch)
 
     def _tell_conditions(self, standing: Mapping[str, Standing]) -> None:
         """An event for every charger, and the station, whose condition has changed."""
-        known = conditions(self.ledger, standing)
+        known = conditions(self.ledger, standing, self.watch)
         told = {**known.chargers, self.station_id: known.station}
         for name, condition in told.items():
             before = self._told.get(name, Condition.CONTROLLED)
             if condition is not before:
-                self._event("condition", f"{name}: {before.value} -> {condition.value}")
+                of = None if name == self.station_id else name
+                uncontrolled = condition is Condition.UNCONTROLLED
+                why = f" ({known.uncontrolled(of)})" if uncontrolled else ""
+                self._event("condition", f"{name}: {before.value} -> {condition.value}{why}")
         self._told = told
 
     def _doubt(self, now: float) -> None:
@@ -471,8 +510,8 @@ class StationLoop:
         self._doubt(now)
         standing = self.standing(now)
         tested = self.under_test.keys()
-        for key, step in self.watch.look(self.state, self.ledger, standing, now, tested):
-            self._escalate(key, step, tasks)
+        steps = self.watch.look(self.state, self.ledger, standing, now, tested)
+        self.enforcement.act(steps, tasks, now)
         goals = self.balancer.balance(
             self.state, self.ledger, standing, self._held, self.watch.watched(), now
         )
@@ -493,23 +532,6 @@ class StationLoop:
         orders = [self._order(wish, now) for wish in planned.send]
         held_back = await self._sender.send(orders, tasks)
         self.settled = not (self._sender.busy() or planned.waiting or held_back or len(self._inbox))
-
-    def _escalate(self, key: ConnectorKey, step: Step, tasks: asyncio.TaskGroup) -> None:
-        """Do what the next step against a connector that does not obey is."""
-        session = self.state.session_on(key)
-        known = self.watch.of(key)
-        observed = f"{render_kw(known.observed_w)} kW observed"
-        self._event("not_obeying", f"{key} {known.cause}: {observed}; step {step.name.lower()}")
-        if step is Step.RESEND:
-            self._wishes.again(key)
-        elif step is Step.STOP and session is not None:
-            tasks.create_task(self._stop(key.charger_id, session.transaction_id))
-
-    async def _stop(self, charger_id: str, transaction_id: int) -> None:
-        try:
-            await self._link.remote_stop(charger_id, transaction_id)
-        except Exception:  # boundary: the charger counts at its maximum, stopped or not
-            log.exception("remote_stop_failed", charger=charger_id)
 
     def _follow_grid(self, now: float) -> None:
         """The grid limit in force changes by facts, by the time and by silence."""

@@ -49,7 +49,7 @@ class ConnectorView:
     """One connector.
 
     `occupancy` is what its status and its session mean together; `condition` how far it is under
-    control; `worst_case_w` the most that may be in force there.
+    control, and `reason` why not (None: it is); `worst_case_w` the most that may be in force there.
     """
 
     key: ConnectorKey
@@ -61,6 +61,7 @@ class ConnectorView:
     condition: Condition
     worst_case_w: int
     session: SessionStatus | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,10 @@ class StationStatus:
     overcommitted: bool
     settled: bool
     chargers: tuple[ChargerView, ...]
+
+    def connector(self, key: ConnectorKey) -> ConnectorView:
+        """The connector of this key; raises StopIteration when there is none."""
+        return next(v for c in self.chargers for v in c.connectors if v.key == key)
 
     def sessions(self) -> list[SessionStatus]:
         """Every running session, in the order of the configuration."""

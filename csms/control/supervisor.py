@@ -22,6 +22,7 @@ from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
 from csms.control.commands import ChargerCommands
 from csms.control.commission import Commissioning
+from csms.control.enforcement import Pardoned
 from csms.control.events import Event, EventLog
 from csms.control.grid_limits import GridLimits
 from csms.control.kept_stations import Origin, document, in_force, require_default
@@ -30,9 +31,9 @@ from csms.control.recorder import RecorderSettings, StationRecorder, as_started
 from csms.control.remote import RemoteRequests
 from csms.control.restored import remember_limits
 from csms.control.sender import LimitAnswered
-from csms.control.sessions import SessionRequests
+from csms.control.sessions import SessionRequests, require_connector
 from csms.control.station_loop import LoopSettings, StationLoop
-from csms.control.status import StationStatus
+from csms.control.status import ConnectorView, StationStatus
 from csms.control.trials import Patience
 from csms.control.view import station_status
 from csms.dispatch.commands import SetLimit
@@ -40,6 +41,7 @@ from csms.dispatch.ledger import Entry, Ledger, superseded
 from csms.errors import (
     ConfigurationRefusedError,
     StationError,
+    UnknownChargerError,
     UnknownStationError,
 )
 from csms.ports import (
@@ -247,6 +249,7 @@ class Supervisor:
             tokens=self._tokens,
             capabilities=self._capabilities,
             settings=self._settings.loop,
+            convictions=await self._store.convictions(station.station_id),
         )
         self._loops[station.station_id] = loop
         self._runners[station.station_id] = self._tasks.create_task(loop.run())
@@ -468,6 +471,7 @@ class Supervisor:
             del self._loops[station_id]
             self._runners.pop(station_id).cancel()
             self._store.write_later(station_id, superseded(loop.ledger.entries()))
+            loop.enforcement.forget()
         self._events.add(station_id, "station_removed", station_id)
 
     async def _forget_limits(self, station_id: str) -> None:
@@ -495,6 +499,19 @@ class Supervisor:
             if (other := self.loop_of(charger.charger_id)) is not None
             and other.station_id != station.station_id
         ]
+
+    async def pardon(self, connector: ConnectorKey) -> ConnectorView:
+        """Forget what was done about a connector that did not obey, and put it into service.
+
+        Raises UnknownChargerError, UnknownConnectorError.
+        """
+        loop = self.loop_of(connector.charger_id)
+        if loop is None:
+            raise UnknownChargerError(f"no station has a charger {connector.charger_id!r}")
+        require_connector(loop, connector)
+        loop.post(Pardoned(connector))
+        await loop.caught_up()
+        return self.status(loop.station_id).connector(connector)
 
     # ------------------------------------------------------------------ inside
 

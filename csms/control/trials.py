@@ -175,7 +175,7 @@ class Run:
         def look(final: bool) -> Finding | None:
             return self._judge.at_zero(
                 self._readings(since),
-                self._limits.minimum_w,
+                self._connector.goes_on_with_w,
                 ended=self._session() is None,
                 suspended=self.loop.state.connectors[self.key].status in SUSPENDED,
                 final=final,

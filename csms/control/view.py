@@ -99,4 +99,5 @@ def _connector(loop: StationLoop, connector: Connector, now: Conditions) -> Conn
         condition=now.connectors[connector.key],
         worst_case_w=loop.ledger.worst_case_w(connector.key),
         session=session_status(loop, session) if session is not None else None,
+        reason=now.reasons.get(connector.key),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from csms.control.balancer import Standing, Watched
-from csms.dispatch.capability import Capability, Proof, unit_of
+from csms.dispatch.capability import Capability, Proof, floor_of, unit_of
 from csms.dispatch.compliance import (
     FRESH_INTERVALS,
     Compliance,
@@ -13,9 +13,11 @@ from csms.dispatch.compliance import (
     Step,
     Terms,
     next_compliance,
+    pardon,
 )
+from csms.dispatch.conviction import Conviction, restored
 from csms.dispatch.ledger import Ledger
-from csms.station.model import Connector, ConnectorKey
+from csms.station.model import Connector, ConnectorKey, Station
 from csms.station.state import StationState
 
 TRIAL_S = 180.0
@@ -38,6 +40,17 @@ class Watch:
     def of(self, key: ConnectorKey) -> Compliance:
         """How this connector stands to its limits."""
         return self._known.get(key, Compliance())
+
+    def restore(self, kept: Iterable[Conviction], ledger: Ledger) -> None:
+        """Count what is on record before anything is read (I9)."""
+        for conviction in kept:
+            known = restored(conviction)
+            self._known[conviction.connector] = known
+            ledger.suspect(conviction.connector, known.counted_w)
+
+    def pardon(self, key: ConnectorKey, now: float) -> None:
+        """What is done about this connector begins anew."""
+        self._known[key] = pardon(self.of(key), now)
 
     def watched(self) -> Watched:
         """The connectors that may not keep to their limits."""
@@ -62,6 +75,7 @@ class Watch:
         anything may happen. Such a connector counts at its hardware maximum as soon as there is
         room for that.
         """
+        set_floors(state.station, ledger, standing)
         self._under_test = set(under_test)
         before, self._known = self._known, {}
         self._paused.clear()
@@ -138,6 +152,14 @@ class Watch:
         if Proof.NO in {capability.survives_reconnect, capability.survives_reboot}:
             return max(connector.max_power_w, feared_w or 0)
         return feared_w
+
+
+def set_floors(station: Station, ledger: Ledger, standing: Mapping[str, Standing]) -> None:
+    """Tell the ledger what every connector gives at any lower limit, as far as known."""
+    for charger in station.chargers:
+        capability = standing[charger.charger_id].capability
+        for connector in charger.connectors:
+            ledger.set_floor(connector.key, floor_of(connector, capability))
 
 
 def trusts_resume(capability: Capability) -> bool:

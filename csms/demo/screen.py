@@ -17,7 +17,7 @@ from csms.control.events import Event
 from csms.control.status import ConnectorView, StationStatus
 from csms.station.units import render_kw
 
-COLUMNS = ("connector", "status", "wants", "limit", "source", "state", "measured", "kWh")
+COLUMNS = ("connector", "status", "wants", "limit", "source", "state", "measured", "kWh", "reason")
 LEAST_LOG_LINES = 3
 FRAME_LINES = 14
 """Lines of the screen that are neither connectors nor log."""
@@ -33,7 +33,7 @@ def cells(view: ConnectorView) -> tuple[str, ...]:
     """One connector as text, in the order of `COLUMNS`."""
     session = view.session
     if session is None:
-        return (str(view.key), view.status.value, "-", "-", "-", "-", "-", "-")
+        return (str(view.key), view.status.value, "-", "-", "-", "-", "-", "-", view.reason or "-")
     limit = session.limit
     return (
         str(view.key),
@@ -44,6 +44,7 @@ def cells(view: ConnectorView) -> tuple[str, ...]:
         "-" if limit is None else limit.state.value,
         _kw(session.measured_w),
         f"{session.energy_wh / 1_000:.2f}",
+        view.reason or "-",
     )
 
 
@@ -61,7 +62,8 @@ def screen(status: StationStatus, links: str, log: Sequence[str], height: int) -
     """The whole screen; as much of the log as fits into `height` lines with all the rest."""
     table = Table(box=box.SIMPLE_HEAD, title="powers in kW", title_justify="left", padding=0)
     for number, name in enumerate(COLUMNS):
-        table.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
+        words = number < 2 or name == "reason"
+        table.add_column(name, justify="left" if words else "right", no_wrap=name != "reason")
     for charger in status.chargers:
         for view in charger.connectors:
             style = "" if charger.connected else "dim"

@@ -130,6 +130,11 @@ def unit_of(connector: Connector, capability: Capability) -> RateUnit:
     return capability.unit or RateUnit.AMPERES
 
 
+def floor_of(connector: Connector, capability: Capability) -> int:
+    """What this connector may draw at any lower limit, in watts; 0 where a limit of 0 holds."""
+    return connector.goes_on_with_w if capability.at_zero is AtZero.MINIMUM else 0
+
+
 # ------------------------------------------------------------------------------ what to try
 
 
@@ -274,6 +279,27 @@ def after_refusal(
     again = replace(learned, lacks=frozenset())
     first = ladder(scope, connector, again, alone=alone)[0]
     return Lesson(again, first, exhausted=True)
+
+
+def another_form(
+    capability: Capability,
+    scope: Scope,
+    connector: Connector,
+    ignored: Form,
+    *,
+    alone: bool = False,
+) -> Form | None:
+    """What to try when a charger accepts limits in this form and does not obey; None: nothing.
+
+    Only forms of the same purpose on the same stack level: a profile elsewhere would stay beside
+    the ignored one. A charger that was commissioned has shown that it obeys its form.
+    """
+    if capability.lease is Proof.YES:
+        return None
+    place = ignored.purpose, ignored.stack_level
+    forms = ladder(scope, connector, capability, alone=alone)
+    later = forms[forms.index(ignored) + 1 :] if ignored in forms else ()
+    return next((form for form in later if (form.purpose, form.stack_level) == place), None)
 
 
 def after_acceptance(

@@ -26,11 +26,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from csms.balancing.demand import LEAST_AC_A
 from csms.dispatch.capability import AtZero, Capability, Proof
 from csms.dispatch.compliance import PAIR, CompliancePolicy
 from csms.dispatch.ledger import Ledger
-from csms.station.model import Connector, ConnectorKey, CurrentType, RateUnit
+from csms.station.model import LEAST_AC_A, Connector, ConnectorKey, CurrentType, RateUnit
 from csms.station.state import Reading
 
 T = TypeVar("T")
@@ -235,7 +234,9 @@ class Judge:
         if len(last) < PAIR:
             return Finding(Verdict.NOT_SHOWN, "too few meter values", 0)
         if self.exceeds(most_w, least_w):
-            return Finding(Verdict.FAILED, "goes on charging", 0, most_w)
+            # At least its minimum counts from now on; all above is seen by the closed loop.
+            why = "goes on charging"
+            return Finding(Verdict.FAILED, why, 0, most_w, at_zero=AtZero.MINIMUM)
         why = "goes on with its least power"
         return Finding(Verdict.PASSED, why, 0, most_w, at_zero=AtZero.MINIMUM)
 

@@ -28,7 +28,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
-from csms.balancing.demand import least_useful_w
 from csms.dispatch.lateness import ChargerClock, delay
 from csms.station.model import Connector, CurrentType, RateUnit
 from csms.station.state import ConnectorState, LimitStep, Reading, Session
@@ -178,17 +177,20 @@ class Compliance:
     """How a connector stands to its limits.
 
     `counted_w` is what it counts at whatever its limits are, None when its limits count. `cause` is
-    what it is convicted of, None when of nothing; `observed_w` the largest excess seen. `step_at`
-    is when `step` was taken. `paused`: its session's limit is too low to charge at; `resumed`: it
-    was, and the connector has not been seen to obey since.
+    what it is convicted of, None when of nothing, `since` when; `observed_w` the largest excess
+    seen, `allowed_w` what it was held against. `step_at` is when `step` was taken. `paused`: its
+    session's limit is too low to charge at; `resumed`: it was, and the connector has not been seen
+    to obey since.
     """
 
     verdict: Verdict = Verdict.UNKNOWN
     counted_w: int | None = None
     cause: Cause | None = None
     observed_w: int = 0
+    allowed_w: int = 0
     step: Step = Step.NONE
     step_at: float = 0.0
+    since: float = 0.0
     paused: bool = False
     resumed: bool = False
     memory: Memory = Memory()
@@ -232,10 +234,14 @@ def next_compliance(
     return replace(judged, counted_w=counted_w, verdict=verdict)
 
 
-def pardon(compliance: Compliance) -> Compliance:
-    """An operator has seen to it: nothing is held against the connector any more."""
-    memory = replace(compliance.memory, over=None, kept=None, said=Verdict.UNKNOWN, said_at=None)
-    return Compliance(memory=memory, paused=compliance.paused)
+def pardon(compliance: Compliance, now: float) -> Compliance:
+    """An operator has seen to it: what is done about the connector begins anew.
+
+    It goes on counting as it did until it is seen to obey: a word is no reading.
+    """
+    memory = replace(compliance.memory, over=None, kept=None)
+    step = Step.NONE if compliance.cause is None else Step.ALARM
+    return replace(compliance, memory=memory, step=step, step_at=now)
 
 
 # ---------------------------------------------------------------------- what time changes
@@ -297,7 +303,7 @@ def _paced(
     """
     if session is None or not session.limits:
         return before
-    least_w = least_useful_w(connector)
+    least_w = connector.least_useful_w
     if connector.current_type is CurrentType.DC:
         least_w = max(least_w, policy.least_dc_w)
     low = session.limits[-1].limit_w < least_w
@@ -454,9 +460,10 @@ def _judged(
     """Convict, take the next step, or acquit."""
     says = None if look is None else look.says
     if look is not None and says is Verdict.EXCEEDS:
-        standing = replace(standing, observed_w=max(standing.observed_w, look.power_w))
+        if look.power_w > standing.observed_w:
+            standing = replace(standing, observed_w=look.power_w, allowed_w=look.highest_w)
     elif standing.observed_w and standing.cause is None and standing.memory.over is None:
-        standing = replace(standing, observed_w=0)
+        standing = replace(standing, observed_w=0, allowed_w=0)
     convicted = _convicted(standing, session, policy, now)
     if convicted is not standing:
         return convicted
@@ -476,7 +483,9 @@ def _convicted(
     believed = session is None or over.count >= PAIR
     if not believed and now - over.since < policy.comply_s(standing.memory.interval_s):
         return standing
-    return replace(standing, cause=cause, step=max(standing.step, Step.RESEND), step_at=now)
+    since = now if standing.cause is None else standing.since
+    step = max(standing.step, Step.RESEND)
+    return replace(standing, cause=cause, step=step, step_at=now, since=since)
 
 
 def _escalated(
@@ -499,7 +508,11 @@ def _escalated(
 
 
 def _acquitted(standing: Compliance, says: Verdict | None, policy: CompliancePolicy) -> Compliance:
-    """Forgive what was seen to be over. The last step's alarm stays."""
+    """Forgive what was seen to be over.
+
+    Power without a session that ends with the connector out of service shows nothing of what it
+    does in service: there it stays until somebody pardons it.
+    """
     kept = standing.memory.kept
     last_at = standing.memory.said_at
     seen_obeying = (
@@ -510,13 +523,12 @@ def _acquitted(standing: Compliance, says: Verdict | None, policy: CompliancePol
     )
     if seen_obeying and standing.resumed:
         standing = replace(standing, resumed=False)
-    final = standing.step is Step.UNAVAILABLE
     if standing.cause is Cause.NO_SESSION and says is Verdict.OBEYS:
-        return replace(
-            standing, cause=None, observed_w=0, step=Step.UNAVAILABLE if final else Step.NONE
-        )
-    if standing.cause is Cause.LIMIT and seen_obeying and not final:
-        return replace(standing, cause=None, observed_w=0, step=Step.NONE)
+        final = standing.step is Step.UNAVAILABLE
+        step = Step.UNAVAILABLE if final else Step.NONE
+        return replace(standing, cause=None, observed_w=0, allowed_w=0, step=step)
+    if standing.cause is Cause.LIMIT and seen_obeying:
+        return replace(standing, cause=None, observed_w=0, allowed_w=0, step=Step.NONE)
     return standing
 
 

@@ -9,6 +9,7 @@ the largest of
 - the connector's hardware maximum, as long as no fallback is confirmed by a charger that has been
   seen: such a charger may run without any limit. A charger never seen counts at its configured
   fallback: what it does before it first connects is the operator's statement;
+- what its charger gives it whatever low limit it has (`set_floor`), 0 where a limit of 0 pauses;
 - what has been seen there beyond any limit, or is feared with good reason (`suspect`).
 
 A limit that is a lease counts until `counts_until`, which is later than the end the charger was
@@ -108,6 +109,8 @@ class Ledger:
         self._entries: dict[ConnectorKey, list[Entry]] = {}
         self._seen = set(seen)
         self._suspected_w: dict[ConnectorKey, int] = {}
+        self._doubted_to: dict[str, int] = {}
+        self._floor_w: dict[ConnectorKey, int] = {}
         self._memo: dict[ConnectorKey, tuple[int, bool]] = {}
         self._charger_memo_w: dict[str, int] = {}
         self.rebuild(station)
@@ -135,6 +138,7 @@ class Ledger:
         )
         self._entries = {key: self._entries.get(key, []) for key in self._connectors}
         self._suspected_w = {k: w for k, w in self._suspected_w.items() if k in self._connectors}
+        self._floor_w = {k: w for k, w in self._floor_w.items() if k in self._connectors}
         return gone
 
     # ------------------------------------------------------------------ what may be in force
@@ -159,14 +163,23 @@ class Ledger:
         """The least that may be in force for this session, in watts.
 
         Sending no more than this raises nothing. Without a confirmed limit of its own the session
-        may be running on the fallback. `session_id` None asks for the fallback itself.
+        may be running on the fallback. `session_id` None asks for the fallback itself. Any limit
+        lets the connector's floor through.
         """
         counted = self._entries[key]
         own = [e for e in counted if e.scope is not Scope.MANUAL and e.session_id == session_id]
         values = [e.least_w(now) for e in counted if e in own or e.scope is Scope.MANUAL]
         if not any(e.state is EntryState.CONFIRMED for e in own):
             values.append(self.fallback_w(key))
-        return min(values)
+        return max(min(values), self.floor_w(key))
+
+    def floor_w(self, key: ConnectorKey) -> int:
+        """What this connector gives at any lower limit, in watts (see `set_floor`)."""
+        return self._floor_w.get(key, 0)
+
+    def lets_through_w(self, entry: Entry) -> int:
+        """The most this limit may let through on its connector, now or after its end."""
+        return max(entry.counted_w, self.floor_w(entry.connector))
 
     def fallback_w(self, key: ConnectorKey) -> int:
         """The fallback that is surely in force, in watts, or else the configured one."""
@@ -196,7 +209,10 @@ class Ledger:
             confirmed = any(
                 e.scope is Scope.DEFAULT and e.state is EntryState.CONFIRMED for e in entries
             )
-            known = max((e.counted_w for e in entries), default=0), confirmed
+            known = (
+                max((self.lets_through_w(e) for e in entries), default=self.floor_w(key)),
+                confirmed,
+            )
             self._memo[key] = known
         return known
 
@@ -321,15 +337,18 @@ class Ledger:
 
         Only a confirmation frees: it supersedes every older entry of the same scope and session
         whose stack level is not higher, and the repeats that followed it while its answer was
-        late. An unknown token (superseded before its late answer) changes nothing. Uncertain
-        entries do not pile up: what a newer one covers goes, and of too many the oldest two become
-        one that counts for both. What an operator sent by hand takes the place of nothing: it may
-        stand in any slot of the charger, beside what was sent before.
+        late. One to a limit from before a reboot is none. An unknown token (superseded before its
+        late answer) changes nothing. Uncertain entries do not pile up: what a newer one covers
+        goes, and of too many the oldest two become one that counts for both. What an operator sent
+        by hand takes the place of nothing: it may stand in any slot of the charger, beside what was
+        sent before.
         """
         entry = next((e for e in self.entries() if e.token == token), None)
         if entry is None:
             return []
         self._changed()
+        if state is EntryState.CONFIRMED and self.outdated(entry.connector.charger_id, token):
+            state = EntryState.UNANSWERED
         settled = replace(entry, state=state, settled_at=at)
         entries = self._entries[entry.connector]
         entries[entries.index(entry)] = settled
@@ -392,17 +411,26 @@ class Ledger:
         return sum(e.scope is Scope.MANUAL for e in self._entries[key])
 
     def doubt(self, charger_id: str) -> list[Entry]:
-        """The charger rebooted: it may have forgotten any of its limits, so none is confirmed."""
+        """The charger rebooted: it may have forgotten any of its limits, so none is confirmed.
+
+        Nor will any that it may have been told before: see `outdated`.
+        """
         self._changed()
         doubted: list[Entry] = []
         for key, entries in self._entries.items():
             if key.charger_id != charger_id:
                 continue
+            known = self._doubted_to.get(charger_id, 0)
+            self._doubted_to[charger_id] = max([known, *(e.token for e in entries)])
             for index, entry in enumerate(entries):
                 if entry.state is EntryState.CONFIRMED:
                     entries[index] = replace(entry, state=EntryState.UNANSWERED)
                     doubted.append(entries[index])
         return doubted
+
+    def outdated(self, charger_id: str, token: int) -> bool:
+        """Whether the charger has rebooted since: a yes tells nothing of what is in force now."""
+        return token <= self._doubted_to.get(charger_id, 0)
 
     def expire(self, now: float) -> list[Entry]:
         """Leases that have run out by `now` count at what follows them, until a later one does.
@@ -428,6 +456,16 @@ class Ledger:
                     entries[index] = replace(entry, counts_until=None)
                     changed.append(entries[index])
         return changed
+
+    def set_floor(self, key: ConnectorKey, watts: int) -> None:
+        """The charger gives this connector so much at any lower limit, and at its fallback.
+
+        It counts whether or not a session is known: one that has just begun draws it already.
+        """
+        if watts == self.floor_w(key) or key not in self._connectors:
+            return
+        self._changed()
+        self._floor_w[key] = watts
 
     def suspect(self, key: ConnectorKey, watts: int | None) -> None:
         """The connector draws, or may draw, this much whatever it was told; None: no longer."""

@@ -158,7 +158,8 @@ def _due(entry: Entry, policy: DispatchPolicy, now: float) -> bool:
 
 
 def _lowers(ledger: Ledger, wish: Wish) -> bool:
-    return wish.limit.value_w < ledger.worst_case_w(wish.connector)
+    told_w = max(wish.limit.value_w, ledger.floor_w(wish.connector))
+    return told_w < ledger.worst_case_w(wish.connector)
 
 
 def _lowest(ledger: Ledger, wish: Wish, source: LimitSource, now: float) -> Wish:

@@ -19,7 +19,16 @@ from csms.ports.reports import (
     Topic,
 )
 from csms.ports.sessions import SessionStore, StoredSession
-from csms.ports.store import ChargerRecord, LedgerStore, Losses, ModelKey, StationStore, Store
+from csms.ports.store import (
+    ChargerRecord,
+    ConvictionStore,
+    LedgerStore,
+    LoopStore,
+    Losses,
+    ModelKey,
+    StationStore,
+    Store,
+)
 from csms.ports.tokens import IdToken, LocalListUpdate, TokenStatus, TokenStore
 
 __all__ = [
@@ -31,6 +40,7 @@ __all__ = [
     "ChargerRecord",
     "ChargerReport",
     "Clock",
+    "ConvictionStore",
     "Exchange",
     "Frame",
     "FrameLog",
@@ -39,6 +49,7 @@ __all__ = [
     "LateAnswers",
     "LedgerStore",
     "LocalListUpdate",
+    "LoopStore",
     "Losses",
     "ModelKey",
     "Outcome",

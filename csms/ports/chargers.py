@@ -104,6 +104,12 @@ class ChargerLink(Protocol):
         """RemoteStopTransaction (§5.12)."""
         ...
 
+    async def change_availability(
+        self, charger_id: str, connector_id: int, *, operative: bool
+    ) -> Answer:
+        """ChangeAvailability (§5.2). `Scheduled`, for the end of a session, counts as accepted."""
+        ...
+
     async def reset(self, charger_id: str, *, hard: bool) -> Answer:
         """Reset (§5.14). A soft one ends running sessions in good order first."""
         ...

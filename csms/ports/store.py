@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry
 from csms.ports.archive import Archive
 from csms.ports.sessions import SessionStore
 from csms.ports.tokens import TokenStore
+from csms.station.model import ConnectorKey
 
 
 class LedgerStore(Protocol):
@@ -34,6 +36,27 @@ class LedgerStore(Protocol):
     async def last_token(self) -> int:
         """The largest token ever written, 0 when none was."""
         ...
+
+
+class ConvictionStore(Protocol):
+    """Connectors that do not obey."""
+
+    def convict_later(
+        self, station_id: str, changed: Mapping[ConnectorKey, Conviction | None]
+    ) -> None:
+        """Insert or replace what is kept of connectors, or delete it (None).
+
+        Durable soon, and in order with `LedgerStore.write`; a crash within moments may lose it.
+        """
+        ...
+
+    async def convictions(self, station_id: str) -> list[Conviction]:
+        """What is kept of a station's connectors, in their order."""
+        ...
+
+
+class LoopStore(LedgerStore, ConvictionStore, Protocol):
+    """What the loop of a station keeps by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +145,7 @@ class Losses:
     rows: int = 0
 
 
-class Store(SessionStore, LedgerStore, StationStore, TokenStore, Archive, Protocol):
+class Store(SessionStore, LoopStore, StationStore, TokenStore, Archive, Protocol):
     """Everything that survives, in one place."""
 
     def losses(self) -> Losses:

@@ -172,6 +172,13 @@ class OcppLink:
         payload = requests.remote_stop_transaction(transaction_id)
         return await self._ask(charger_id, requests.REMOTE_STOP_TRANSACTION, payload)
 
+    async def change_availability(
+        self, charger_id: str, connector_id: int, *, operative: bool
+    ) -> Answer:
+        """ChangeAvailability (§5.2). `Scheduled`, for the end of a session, counts as accepted."""
+        payload = requests.change_availability(connector_id, operative=operative)
+        return await self._ask(charger_id, requests.CHANGE_AVAILABILITY, payload)
+
     async def reset(self, charger_id: str, *, hard: bool) -> Answer:
         """Reset (§5.14)."""
         return await self._ask(charger_id, requests.RESET, requests.reset(hard=hard))

@@ -65,10 +65,11 @@ def _grid_reasons(station: Station) -> Iterator[str]:
             f"more than the grid limit of {w_to_kw(station.grid_limit_w)} kW"
         )
         return
-    fallback_w = sum(c.fallback_w for c in station.connectors())
+    fallback_w = sum(c.unspoken_w for c in station.chargers)
     if fallback_w > station.grid_limit_w - taken_w:
         yield (
-            f"the fallbacks of all connectors sum to {w_to_kw(fallback_w)} kW, more than the "
+            f"{grid.fallbacks_named(station.chargers)} of all connectors sum to "
+            f"{w_to_kw(fallback_w)} kW, more than the "
             f"{w_to_kw(station.grid_limit_w - taken_w)} kW the grid leaves "
             "after static load and reserve"
         )
@@ -88,11 +89,12 @@ def _feeder_reasons(station: Station) -> Iterator[str]:
         if charger.feeder_id not in limits:
             yield f"charger {charger.charger_id} is on the unknown feeder {charger.feeder_id}"
             continue
-        fallbacks[charger.feeder_id] += sum(c.fallback_w for c in charger.connectors)
+        fallbacks[charger.feeder_id] += charger.unspoken_w
     for feeder_id, fallback_w in fallbacks.items():
         if fallback_w > limits[feeder_id]:
             yield (
-                f"the fallbacks on feeder {feeder_id} sum to {w_to_kw(fallback_w)} kW, "
+                f"{grid.fallbacks_named(station.chargers)} on feeder {feeder_id} sum to "
+                f"{w_to_kw(fallback_w)} kW, "
                 f"more than its {w_to_kw(limits[feeder_id])} kW"
             )
 

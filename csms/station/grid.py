@@ -19,7 +19,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-from csms.station.model import Station
+from csms.station.model import GOES_ON_AT_ZERO, Charger, Station
 from csms.station.units import w_to_kw
 
 TIMEOUT_S = 120.0
@@ -297,8 +297,15 @@ def misplaced(steps: Iterable[GridStep]) -> int | None:
 
 def least_w(station: Station) -> int:
     """The least grid limit this station can hold: static load, reserve and every fallback."""
-    fallback_w = sum(c.fallback_w for c in station.connectors())
+    fallback_w = sum(c.unspoken_w for c in station.chargers)
     return station.static_load_w + station.reserve_w + fallback_w
+
+
+def fallbacks_named(chargers: Iterable[Charger]) -> str:
+    """How messages call what these chargers' connectors may draw when nobody speaks to them."""
+    if any(c.capabilities.at_zero == GOES_ON_AT_ZERO for c in chargers):
+        return f'the fallbacks (minima where atZero is "{GOES_ON_AT_ZERO}")'
+    return "the fallbacks"
 
 
 def shortfall(station: Station, name: str, limit_w: int) -> str | None:
@@ -306,7 +313,7 @@ def shortfall(station: Station, name: str, limit_w: int) -> str | None:
     if least_w(station) <= limit_w:
         return None
     return (
-        f"static load, reserve and the fallbacks of all connectors sum to "
+        f"static load, reserve and {fallbacks_named(station.chargers)} of all connectors sum to "
         f"{w_to_kw(least_w(station))} kW, more than {name} of {w_to_kw(limit_w)} kW"
     )
 

@@ -10,6 +10,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+LEAST_AC_A = 6
+"""Below this many amperes per phase no vehicle charges (IEC 61851-1)."""
+
+LEAST_DC_FRACTION = 0.1
+"""What a DC connector without a configured minimum is taken to go on with, of its maximum."""
+
+GOES_ON_AT_ZERO = "minimum"
+"""`Told.at_zero` of a charger that goes on with its least power."""
+
 
 class ConnectorKey(NamedTuple):
     """One connector of one charger. `connector_id` counts from 1, as in OCPP 1.6 §3.8."""
@@ -77,6 +86,22 @@ class Connector:
     fallback_w: int = 0
     weight: float = 1.0
 
+    @property
+    def least_useful_w(self) -> int:
+        """The least power this connector's vehicles charge at, in watts, as far as known."""
+        if self.current_type is CurrentType.DC:
+            return self.minimum_w
+        return max(self.minimum_w, LEAST_AC_A * self.phases * self.voltage_v)
+
+    @property
+    def goes_on_with_w(self) -> int:
+        """What a charger that does not pause at a limit of 0 gives this connector, in watts.
+
+        The commissioning test holds a charger against it before it says that it does so.
+        """
+        least_w = self.least_useful_w or round(LEAST_DC_FRACTION * self.max_power_w)
+        return min(least_w, self.max_power_w)
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -108,6 +133,19 @@ class Charger:
     feeder_id: str | None = None
     rate_unit: RateUnit | None = None
     capabilities: Told = Told()
+
+    @property
+    def unspoken_w(self) -> int:
+        """What its connectors may draw when nobody speaks to it, in watts.
+
+        Their fallbacks; or more, where the operator says that it goes on at a limit of 0.
+        """
+        goes_on = self.capabilities.at_zero == GOES_ON_AT_ZERO
+        unspoken_w = sum(
+            max(c.fallback_w, c.goes_on_with_w) if goes_on else c.fallback_w
+            for c in self.connectors
+        )
+        return min(unspoken_w, self.max_power_w)
 
 
 @dataclass(frozen=True, slots=True)

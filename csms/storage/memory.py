@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import StorageError
 from csms.ports import (
@@ -23,6 +24,7 @@ from csms.ports import (
     StoredSession,
 )
 from csms.station.facts import MeterSample
+from csms.station.model import ConnectorKey
 from csms.station.tokens import Reservation
 
 _StartKey = tuple[str, int, str, str, int]
@@ -49,6 +51,7 @@ class MemoryStore:
         self._samples: dict[str | None, deque[MeterSample]] = {}
         self._limits: dict[str, dict[int, Entry]] = {}
         self._last_token = 0
+        self._convictions: dict[str, dict[ConnectorKey, Conviction]] = {}
         self._stations: dict[str, str] = {}
         self._grids: dict[str, str] = {}
         self._chargers: dict[str, ChargerRecord] = {}
@@ -214,6 +217,23 @@ class MemoryStore:
     async def last_token(self) -> int:
         """See `ports.LedgerStore`."""
         return self._last_token
+
+    # ------------------------------------------------------------------ convictions
+
+    def convict_later(
+        self, station_id: str, changed: Mapping[ConnectorKey, Conviction | None]
+    ) -> None:
+        """See `ports.ConvictionStore`."""
+        known = self._convictions.setdefault(station_id, {})
+        for key, conviction in changed.items():
+            known.pop(key, None)
+            if conviction is not None:
+                known[key] = conviction
+
+    async def convictions(self, station_id: str) -> list[Conviction]:
+        """See `ports.ConvictionStore`."""
+        known = self._convictions.get(station_id, {})
+        return [known[key] for key in sorted(known)]
 
     # ------------------------------------------------------------------ stations
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
 from csms.ports import (
@@ -23,8 +24,10 @@ from csms.ports import (
     StoredSession,
 )
 from csms.station.facts import MeterSample
+from csms.station.model import ConnectorKey
 from csms.station.tokens import Reservation
 from csms.storage import (
+    convictions,
     dialect,
     frames,
     id_tokens,
@@ -43,6 +46,7 @@ from csms.storage.work import Stream
 from csms.storage.writer import Counters, Writer, WriterSettings
 
 Result = TypeVar("Result")
+KeptRow = ledger.LedgerRow | convictions.ConvictionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class SqlStore:
 
     async def _open_threads(self) -> None:
         streams = (self._samples, self._frames)
-        writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_limits)
+        writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_kept)
         await writer.open()
         reader = Reader(self._connect_reader)
         try:
@@ -205,6 +209,11 @@ class SqlStore:
         frames.save(connection, rows)
         if self._frames_turn.due(len(rows)):
             frames.prune(connection, self._settings.frames_kept, self._frames_turn.at_most)
+
+    def _save_kept(self, connection: Connection, rows: Collection[KeptRow]) -> None:
+        """Rows that nobody waits for: limits are pairs, convictions are triples."""
+        self._save_limits(connection, [row for row in rows if len(row) == 2])
+        convictions.save(connection, [row for row in rows if len(row) == 3])
 
     def _save_limits(self, connection: Connection, rows: Collection[ledger.LedgerRow]) -> None:
         ledger.save(connection, rows)
@@ -322,6 +331,20 @@ class SqlStore:
     async def last_token(self) -> int:
         """See `ports.LedgerStore`."""
         return await self._read_settled(ledger.last_token)
+
+    # ------------------------------------------------------------------ convictions
+
+    def convict_later(
+        self, station_id: str, changed: Mapping[ConnectorKey, Conviction | None]
+    ) -> None:
+        """See `ports.ConvictionStore`. Raises StorageError when the store is not open."""
+        writer, _ = self._threads()
+        if changed:
+            writer.keep({(station_id, key): (station_id, key, c) for key, c in changed.items()})
+
+    async def convictions(self, station_id: str) -> list[Conviction]:
+        """See `ports.ConvictionStore`."""
+        return await self._read_settled(lambda c: convictions.load(c, station_id))
 
     # ------------------------------------------------------------------ stations
 

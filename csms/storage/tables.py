@@ -253,6 +253,23 @@ Index(
 )
 Index("ix_limits_state", limits.c.state, limits.c.sent_at)
 
+# Connectors that do not obey (csms.dispatch.conviction).
+convictions = Table(
+    "convictions",
+    metadata,
+    Column("station_id", String, nullable=False),
+    Column("charger_id", WireText, nullable=False),
+    Column("connector_id", BigInteger, nullable=False),
+    Column("cause", String),
+    Column("counted_w", BigInteger, nullable=False),
+    Column("observed_w", BigInteger, nullable=False),
+    Column("allowed_w", BigInteger, nullable=False),
+    Column("step", String, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("out_of_service", Boolean, nullable=False),
+    PrimaryKeyConstraint("station_id", "charger_id", "connector_id", name="pk_convictions"),
+)
+
 frames = Table(
     "frames",
     metadata,

@@ -55,6 +55,14 @@ class Answers:
         self._changed()
         return "Accepted" if accepted else "Rejected"
 
+    def change_availability(self, connector_id: int, kind: str) -> str:
+        """ChangeAvailability (§5.2)."""
+        status = self._behaviour.change_availability(
+            connector_id, self._moment(), operative=kind == "Operative"
+        )
+        self._changed()
+        return status
+
     def set_profile(self, connector_id: int, profile: Mapping[str, Any]) -> str:
         """SetChargingProfile (§5.16): a status, or the code of a CALLERROR."""
         status = self._behaviour.set_profile(connector_id, profile, self._moment())

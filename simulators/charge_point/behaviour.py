@@ -77,6 +77,7 @@ class Connector:
     waiting: Waiting | None = None
     finished: bool = False
     reserved: bool = False
+    inoperative: bool = False
     limit_w: float = 0.0
     offered_w: float = 0.0
     reported: Status | None = None
@@ -99,6 +100,8 @@ class Connector:
         """What StatusNotification would say of it (§4.9)."""
         if self.transaction is not None or self.power_w > 0:
             return self._charging_status()
+        if self.inoperative:
+            return Status.UNAVAILABLE
         if self.finished:
             return Status.FINISHING
         if self.vehicle is not None or self.waiting is not None:
@@ -227,7 +230,7 @@ class Behaviour:
         """A token may charge: start or wait for a vehicle, unless reserved for another (§5.13)."""
         connector = self.connector(connector_id)
         kept_out = self.reservations.keeps_out(connector_id, id_tag, parent)
-        if connector.transaction is None and not kept_out:
+        if connector.transaction is None and not connector.inoperative and not kept_out:
             self._start_or_wait(connector, id_tag, moment)
         self.advance(moment)
 
@@ -236,6 +239,7 @@ class Behaviour:
     def remote_start(self, connector_id: int | None, id_tag: str, moment: Moment) -> bool:
         """RemoteStartTransaction (§5.11); False when it is rejected."""
         free = [c for c in self._connectors.values() if c.transaction is None and not c.waiting]
+        free = [c for c in free if not c.inoperative]
         if connector_id is not None:
             free = [c for c in free if c.hardware.connector_id == connector_id]
         plugged = [c for c in free if c.vehicle is not None]
@@ -251,6 +255,8 @@ class Behaviour:
         for connector in self._connectors.values():
             running = connector.transaction
             if running is not None and running.transaction_id == transaction_id:
+                if self.quirks.ignores_remote_stop:
+                    return True
                 self._stop(connector, "Remote", moment)
                 self.advance(moment)
                 return True
@@ -301,6 +307,18 @@ class Behaviour:
         answer = self.reservations.cancel(reservation_id)
         self.advance(moment)
         return answer
+
+    def change_availability(self, connector_id: int, moment: Moment, *, operative: bool) -> str:
+        """ChangeAvailability (§5.2); returns its status. A transaction goes on to its end."""
+        changed = [c for number, c in self._connectors.items() if connector_id in (0, number)]
+        for connector in changed:
+            connector.inoperative = not operative
+            connector.waiting = connector.waiting if operative else None
+        self.advance(moment)
+        if not changed:
+            return REJECTED
+        busy = not operative and any(c.transaction is not None for c in changed)
+        return "Scheduled" if busy else "Accepted"
 
     def trigger_status(self, connector_id: int | None, moment: Moment) -> None:
         """StatusNotification was asked for (§5.17): of one connector, or of all and connector 0."""

@@ -44,11 +44,6 @@ class Errands:
         self._diagnostics, self._firmware = "Idle", FirmwareProgress("Idle")
         self._log = LogProgress("Idle")
 
-    def change_availability(self, connector_id: int, kind: str) -> str:
-        """ChangeAvailability (OCPP 1.6 §5.2). Going out of service is not simulated."""
-        there = connector_id == 0 or connector_id in self._connectors
-        return "Accepted" if there and kind == "Operative" else "Rejected"
-
     def clear_cache(self) -> str:
         """ClearCache (§5.4)."""
         return "Accepted"

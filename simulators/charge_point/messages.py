@@ -22,6 +22,7 @@ class Status(StrEnum):
     SUSPENDED_EV = "SuspendedEV"
     FINISHING = "Finishing"
     RESERVED = "Reserved"
+    UNAVAILABLE = "Unavailable"
 
 
 @dataclass(slots=True, eq=False)

@@ -34,6 +34,7 @@ class Quirks:
     - deaf: calls are never answered, while its own messages go on.
     - slow_answer_s: calls are served and answered this much later, one after the other.
     - no_composite: GetCompositeSchedule is answered Rejected.
+    - ignores_remote_stop: RemoteStopTransaction is answered Accepted, and the transaction goes on.
 
     Profiles that are refused, whatever the configuration keys say:
 
@@ -94,6 +95,7 @@ class Quirks:
     zero_means_stop: bool = False
     whole_amperes: bool = False
     no_composite: bool = False
+    ignores_remote_stop: bool = False
     meter_stuck: bool = False
     meter_zero: bool = False
     no_meter_values: bool = False

@@ -339,16 +339,16 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
         status = self._answers.trigger(requested_message, connector_id)
         return call_result.TriggerMessage(status=status)
 
+    @on(Action.change_availability)  # type: ignore[untyped-decorator, unused-ignore]
+    def on_change_availability(self, connector_id: int, type: str) -> Any:  # noqa: A002
+        """OCPP 1.6 §5.2."""
+        status = self._answers.change_availability(connector_id, type)
+        return call_result.ChangeAvailability(status=status)
+
     @on(Action.reset)  # type: ignore[untyped-decorator, unused-ignore]
     def on_reset(self, type: str) -> Any:  # noqa: A002
         """OCPP 1.6 §5.14."""
         return call_result.Reset(status=self._answers.reset(type))
-
-    @on(Action.change_availability)  # type: ignore[untyped-decorator, unused-ignore]
-    def on_change_availability(self, connector_id: int, type: str) -> Any:  # noqa: A002
-        """OCPP 1.6 §5.2."""
-        status = self._errands.change_availability(connector_id, type)
-        return call_result.ChangeAvailability(status=status)
 
     @on(Action.clear_cache)  # type: ignore[untyped-decorator, unused-ignore]
     def on_clear_cache(self) -> Any:

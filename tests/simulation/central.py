@@ -67,6 +67,7 @@ class Central:
     ) -> None:
         self.up = asyncio.Event()
         self._charger_id = station.chargers[0].charger_id
+        self._station_id = station.station_id
         self._store = store
         self._checker = checker
         self._rival = rival
@@ -92,7 +93,8 @@ class Central:
         async with self.supervisor.running(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             if not self._rival:
-                self._checker.started(self.supervisor.loop_of(self._charger_id))
+                core = self.supervisor.loop_of(self._charger_id)
+                self._checker.started(core, self._store.on_record(self._station_id))
             self.up.set()
             await asyncio.get_running_loop().create_future()
 

@@ -457,10 +457,6 @@ class SimulatedCharger:
                 result = self._composite(payload)
             case "TriggerMessage":
                 result = {"status": answers.trigger(payload["requestedMessage"], connector_id)}
-            case "RemoteStartTransaction":
-                result = {"status": answers.remote_start(connector_id, payload["idTag"])}
-            case "RemoteStopTransaction":
-                result = {"status": answers.remote_stop(payload["transactionId"])}
             case "ClearChargingProfile":
                 status = answers.clear_profiles(
                     payload.get("id"),
@@ -469,11 +465,27 @@ class SimulatedCharger:
                     payload.get("stackLevel"),
                 )
                 result = {"status": status}
-            case "Reset":
-                result = {"status": answers.reset(payload["type"])}
             case _:
-                return frame(ERROR, message_id, "NotImplemented", "", {})
+                status = self._operated(action, payload)
+                if not status:
+                    return frame(ERROR, message_id, "NotImplemented", "", {})
+                result = {"status": status}
         return frame(RESULT, message_id, result)
+
+    def _operated(self, action: str, payload: dict[str, Any]) -> str:
+        """The status that answers what an operator could ask as well; empty: it does not know."""
+        answers = self._answers
+        match action:
+            case "RemoteStartTransaction":
+                return answers.remote_start(payload.get("connectorId"), payload["idTag"])
+            case "RemoteStopTransaction":
+                return answers.remote_stop(payload["transactionId"])
+            case "ChangeAvailability":
+                return answers.change_availability(payload["connectorId"], payload["type"])
+            case "Reset":
+                return answers.reset(payload["type"])
+            case _:
+                return ""
 
     def _composite(self, payload: dict[str, Any]) -> dict[str, Any]:
         schedule = self._answers.composite_schedule(

@@ -113,6 +113,7 @@ class Checker:
         self._defies_since: dict[ConnectorKey, float] = {}
         self._defies_w: dict[ConnectorKey, float] = {}
         self._convicted: set[ConnectorKey] = set()
+        self._on_record: frozenset[ConnectorKey] = frozenset()
         self._comply_s = COMPLY_S + 4 * settings.meter_interval_s + settings.cut_grace_s
         self._explained = True
         self._counted_w = 0
@@ -135,9 +136,13 @@ class Checker:
         self._touched_at[charger_id] = self._loop.time()
         self.say(f"{charger_id}: {why}")
 
-    def started(self, core: StationLoop | None) -> None:
-        """The core has started, from what was on the disk: what had not got there still counts."""
+    def started(self, core: StationLoop | None, on_record: frozenset[ConnectorKey]) -> None:
+        """The core has started, from what was on the disk: what had not got there still counts.
+
+        Of the connectors `on_record` there it knows that they do not obey.
+        """
         self.core = core
+        self._on_record = on_record
         self._explained = True
         self.look()
 
@@ -357,6 +362,8 @@ class Checker:
             self._blind_at.get(key.charger_id, since),
             self._touched_at.get(key.charger_id, since),
         )
+        if key in self._on_record:
+            return False
         unseen = excess_w <= max(DEFIANCE_W, DEFIANCE_PART * counted_w)
         if unseen or now - known_at <= self._comply_s:
             self._defies_w[key] = excess_w
@@ -368,6 +375,7 @@ class Checker:
         convicted = insight.suspected(core)
         fresh = convicted - self._convicted
         self._convicted = convicted
+        self._on_record -= convicted
         ignoring = {
             key.charger_id
             for key in fresh

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
 from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, Quarantined, StoredSession
 from csms.station.facts import MeterSample
+from csms.station.model import ConnectorKey
 from csms.station.tokens import Reservation
 from csms.storage.memory import MemoryStore
 from tests.simulation.settings import SiteFaults
@@ -135,6 +137,11 @@ class DurableStore:
         self.memory.write_later(station_id, entries)
         for entry in entries:
             self.durable[entry.token] = entry
+
+    def convict_later(
+        self, station_id: str, changed: Mapping[ConnectorKey, Conviction | None]
+    ) -> None:
+        self._put(lambda: self.memory.convict_later(station_id, changed), None)
 
     async def start(self, session: StoredSession) -> StoredSession:
         kept: StoredSession = await self._durably(lambda: _now(self.memory.start(session)))
@@ -267,6 +274,14 @@ class DurableStore:
 
     async def load(self, station_id: str) -> list[Entry]:
         return await self.memory.load(station_id)
+
+    async def convictions(self, station_id: str) -> list[Conviction]:
+        return await self.memory.convictions(station_id)
+
+    def on_record(self, station_id: str) -> frozenset[ConnectorKey]:
+        """The connectors that are convicted on the disk."""
+        kept: list[Conviction] = _now(self.memory.convictions(station_id))
+        return frozenset(c.connector for c in kept if c.cause is not None)
 
     async def last_token(self) -> int:
         return await self.memory.last_token()

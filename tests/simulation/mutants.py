@@ -24,6 +24,7 @@ from csms.control.watch import Watch
 from csms.dispatch import goals, planner
 from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import Step
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.dispatch.planner import Wish
@@ -136,6 +137,13 @@ def _fallback_not_counted() -> Sequence[Patch]:
     return [Patch(Ledger, "worst_case_w", worst_case_w)]
 
 
+def _floor_not_counted() -> Sequence[Patch]:
+    def set_floor(ledger: Ledger, key: ConnectorKey, watts: int) -> None:
+        return
+
+    return [Patch(Ledger, "set_floor", set_floor)]
+
+
 def _never_seen() -> Sequence[Patch]:
     def uncontrolled(ledger: Ledger, key: ConnectorKey) -> bool:
         return False
@@ -217,7 +225,7 @@ def _no_skew_margin() -> Sequence[Patch]:
 def _everyone_keeps_to_the_end() -> Sequence[Patch]:
     def gets_end(orders: OrderBook, wish: Wish, charger: Charger, *_: Any) -> bool:
         connector = next(c for c in charger.connectors if c.key == wish.connector)
-        return wish.lease and orders._form(wish, charger, connector).carries_end
+        return wish.lease and orders._form(wish.scope, charger, connector).carries_end
 
     return [Patch(OrderBook, "_gets_end", gets_end)]
 
@@ -296,6 +304,19 @@ def _accepted_is_applied() -> Sequence[Patch]:
         return iter(())
 
     return [Patch(Watch, "look", look)]
+
+
+def _convictions_lost() -> Sequence[Patch]:
+    async def convictions(store: DurableStore, station_id: str) -> list[Conviction]:
+        return []
+
+    return [Patch(DurableStore, "convictions", convictions)]
+
+
+def _defiant_with_crashes(usual: WorldSettings) -> WorldSettings:
+    site = replace(usual.faults.site, crash_every_s=900, rival_every_s=0)
+    defiant = _defiant(usual)
+    return replace(defiant, faults=replace(defiant.faults, site=site))
 
 
 def _defiant(usual: WorldSettings) -> WorldSettings:
@@ -397,6 +418,12 @@ _ALL: Iterable[Alteration] = (
         _never_seen,
         _with_class("always_refuses", "always_deaf"),
     ),
+    Alteration(
+        "floor_not_counted",
+        "what goes on at a limit of 0 does not count (I1)",
+        _floor_not_counted,
+        _with_class("least_at_zero"),
+    ),
     Alteration("feeder_not_checked", "feeders are not looked at (I1)", _feeder_not_checked),
     Alteration("rounding_up", "amperes are rounded up (I12)", _rounding_up, _ac),
     Alteration("stale_raise", "a raise is sent however old it is (F17)", _stale_raise, _slow_disk),
@@ -418,6 +445,12 @@ _ALL: Iterable[Alteration] = (
         "nobody looks whether limits are obeyed (I11)",
         _accepted_is_applied,
         _defiant,
+    ),
+    Alteration(
+        "convictions_lost",
+        "who does not obey is forgotten in a crash (I9, I11)",
+        _convictions_lost,
+        _defiant_with_crashes,
     ),
     Alteration(
         "told_whatever",

@@ -14,6 +14,7 @@ from ocpp.v16.enums import ConfigurationKey  # type: ignore[import-untyped, unus
 from csms.ports import Answer, Outcome
 from csms.protocol.ocpp16 import fields
 from csms.protocol.ocpp16.requests import (
+    CHANGE_AVAILABILITY,
     CLEAR_CHARGING_PROFILE,
     GET_COMPOSITE_SCHEDULE,
     GET_CONFIGURATION,
@@ -36,6 +37,9 @@ _STATUSES: Mapping[str, Outcome] = {
     "notsupported": Outcome.UNSUPPORTED,
     "notimplemented": Outcome.UNSUPPORTED,
 }
+
+# §5.5: no profile matched, so there is none left. §5.2: a session runs; done when that is over.
+_YES = frozenset({(CLEAR_CHARGING_PROFILE, "unknown"), (CHANGE_AVAILABILITY, "scheduled")})
 
 _WITHOUT_STATUS = frozenset({GET_DIAGNOSTICS, UPDATE_FIRMWARE})
 
@@ -73,8 +77,7 @@ def result(action: str, payload: Any, asked: Sequence[str] = ()) -> Answer:
     folded = fields.fold(status)
     if action == GET_COMPOSITE_SCHEDULE and folded == "accepted":
         answer = schedule(answer)
-    if action == CLEAR_CHARGING_PROFILE and folded == "unknown":
-        # §5.5: no profile matched, so there is none left.
+    if (action, folded) in _YES:
         return Answer(Outcome.ACCEPTED, status, answer)
     return Answer(_STATUSES.get(folded, Outcome.REJECTED), status, answer)
 

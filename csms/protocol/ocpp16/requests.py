@@ -21,6 +21,7 @@ from ocpp.v16.enums import Action, ChargingProfilePurposeType  # type: ignore[im
 from csms.errors import ProtocolError
 
 CANCEL_RESERVATION = str(Action.cancel_reservation.value)
+CHANGE_AVAILABILITY = str(Action.change_availability.value)
 CHANGE_CONFIGURATION = str(Action.change_configuration.value)
 CLEAR_CHARGING_PROFILE = str(Action.clear_charging_profile.value)
 GET_COMPOSITE_SCHEDULE = str(Action.get_composite_schedule.value)
@@ -104,6 +105,11 @@ _CODES: Mapping[str, str] = {
 
 
 # ---------------------------------------------------------------------- payloads
+
+
+def change_availability(connector_id: int, *, operative: bool) -> dict[str, Any]:
+    """ChangeAvailability.req (§6.7). Connector 0 is the charger with all its connectors."""
+    return {"connectorId": connector_id, "type": "Operative" if operative else "Inoperative"}
 
 
 def change_configuration(key: str, value: str) -> dict[str, Any]:

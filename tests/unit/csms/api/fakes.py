@@ -398,6 +398,10 @@ class FakeOperations:
     def access(self) -> FakeAccess:
         return self.who
 
+    async def pardon(self, connector: ConnectorKey) -> ConnectorView:
+        self.ask("pardon", connector)
+        return self.status(self.station_ids()[0]).connector(connector)
+
     def knocked(self) -> Sequence[Knock]:
         return self.knocks
 

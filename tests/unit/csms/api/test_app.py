@@ -43,6 +43,7 @@ ROUTES = [
     ("GET", "/chargers/{charger_id}"),
     ("GET", "/chargers/{charger_id}/frames"),
     ("GET", "/chargers/{charger_id}/quarantine"),
+    ("POST", "/chargers/{charger_id}/pardon"),
     ("GET", "/events"),
     ("POST", "/chargers/{charger_id}/commands/{action}"),
     ("POST", "/chargers/{charger_id}/reset"),

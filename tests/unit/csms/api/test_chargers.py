@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from csms.control.admission import Knock
 from csms.control.events import Event
+from csms.errors import UnknownChargerError
 from csms.ports import Frame, Quarantined
+from csms.station.model import ConnectorKey
 from tests.unit.csms.api.fakes import STARTED_AT, Api
 
 
@@ -92,3 +94,17 @@ async def test_the_last_number_is_one_that_was_given(api: Api) -> None:
 async def test_a_bad_event_number_is_refused(api: Api) -> None:
     problem = await api.problem(422, "GET", "/events?after=-1")
     assert [e["field"] for e in problem["errors"]] == ["after"]
+
+
+async def test_a_pardon_reaches_the_core_and_answers_how_the_connector_stands(api: Api) -> None:
+    answer = await api.request("POST", "/chargers/CP001/pardon", json={"connector": 2})
+    shown = answer.json()
+    assert answer.status_code == 200
+    assert api.operations.asked[0] == ("pardon", ConnectorKey("CP001", 2))
+    assert (shown["idx"], shown["condition"], shown["reason"]) == (2, "CONTROLLED", None)
+
+
+async def test_a_stranger_is_not_pardoned(api: Api) -> None:
+    api.operations.error = UnknownChargerError("no station has a charger 'CP9'")
+    problem = await api.problem(404, "POST", "/chargers/CP9/pardon", json={"connector": 1})
+    assert problem["type"] == "urn:csms:unknown-charger"

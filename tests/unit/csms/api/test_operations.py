@@ -44,7 +44,7 @@ def the_type_checker_holds_both_to_it(
 @pytest.mark.parametrize(
     ("port", "size", "implementations"),
     [
-        (Operations, 17, (Supervisor, FakeOperations)),
+        (Operations, 18, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
         (SessionOperations, 4, (SessionRequests, FakeSessions)),
         (TokenOperations, 5, (Tokens,)),

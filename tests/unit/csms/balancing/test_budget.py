@@ -201,6 +201,15 @@ def test_the_suspects_of_one_charger_share_what_is_left_for_it() -> None:
     assert left({"A/1": 80, "A/2": 20, "C/1": 50}, "A/1") == {"A/1": (30, LimitSource.GRID)}
 
 
+def test_what_is_left_of_a_charger_that_obeys_is_what_its_others_draw_then() -> None:
+    suspects, reserved = [key("A/1")], {key("A/1"): 80, key("A/2"): 80, key("C/1"): 50}
+    assert left_for_suspects(THREE, reserved, suspects) == {key("A/1"): (0, LimitSource.GRID)}
+    # What others' chargers may draw counts in full all the same.
+    obeying = {key("A/2"): 10, key("C/1"): 0}
+    found = left_for_suspects(THREE, reserved, suspects, obeying=obeying)
+    assert found == {key("A/1"): (40, LimitSource.GRID)}
+
+
 def test_suspects_of_one_charger_share_its_maximum() -> None:
     assert left({"A/1": 80, "A/2": 80}, "A/1", "A/2") == {
         "A/1": (40, LimitSource.CHARGER),

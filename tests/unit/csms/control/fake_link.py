@@ -73,6 +73,9 @@ class FakeLink:
         self.before_limit: Callable[[SetLimit], None] = lambda _: None
         self.configuration: dict[str, str] = {"MeterValueSampleInterval": "10"}
         self.answers: dict[str, Answer] = {}
+        self.breaks: set[str] = set()
+        self.held: set[str] = set()
+        self.let_go = asyncio.Event()
         self.on_remote_start: Callable[[ConnectorKey, str], Awaitable[None]] | None = None
         self.on_remote_stop: Callable[[str, int], Awaitable[None]] | None = None
         self.on_reset: Callable[[str], Awaitable[None]] | None = None
@@ -151,6 +154,16 @@ class FakeLink:
         answer = self._asked("remote_stop", charger_id, transaction_id)
         if self.on_remote_stop is not None:
             await self.on_remote_stop(charger_id, transaction_id)
+        return answer
+
+    async def change_availability(
+        self, charger_id: str, connector_id: int, *, operative: bool
+    ) -> Answer:
+        answer = self._asked("change_availability", charger_id, connector_id, operative)
+        if "change_availability" in self.breaks:
+            raise RuntimeError("bug")
+        if "change_availability" in self.held:
+            await self.let_go.wait()
         return answer
 
     async def reset(self, charger_id: str, *, hard: bool) -> Answer:

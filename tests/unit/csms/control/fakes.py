@@ -19,6 +19,7 @@ from csms.control.station_loop import LoopSettings, Reconfigured, StationLoop
 from csms.control.supervisor import Supervisor, SupervisorSettings
 from csms.control.view import station_status
 from csms.dispatch.commands import Scope
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry, Ledger
 from csms.dispatch.standing import Condition
 from csms.errors import StorageError
@@ -279,6 +280,7 @@ async def rig(
     entries: Sequence[Entry] = (),
     seen: Sequence[str] = (),
     settings: LoopSettings | None = None,
+    convictions: Sequence[Conviction] = (),
     demand: DemandPolicy | None = None,
 ) -> AsyncIterator[Rig]:
     """Run the loop of this station, with these chargers connected, until the block is left."""
@@ -299,6 +301,7 @@ async def rig(
         tokens=itertools.count(1 + max((e.token for e in entries), default=0)),
         capabilities=CapabilityBook(kept),
         settings=used,
+        convictions=convictions,
     )
     async with asyncio.TaskGroup() as tasks:
         runner = tasks.create_task(loop.run())

@@ -9,7 +9,7 @@ from csms.balancing.allocation import Node, Share, violations
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
 from csms.control.balancer import Balancer, Standing, Watched
-from csms.dispatch.capability import Capability
+from csms.dispatch.capability import AtZero, Capability, floor_of
 from csms.dispatch.commands import Form, Purpose, Scope
 from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import Entry, EntryState, Ledger
@@ -271,6 +271,26 @@ def test_those_that_may_not_obey_are_not_told_less_than_is_worth_offering() -> N
     assert bench.values()["A/1"] == 19_941
 
 
+@pytest.mark.parametrize(
+    ("why", "told_w"), [("forgets", 55_000), ("convicted", 5_000), ("under test", 5_000)]
+)
+def test_beside_one_that_is_only_feared_to_forget_there_is_what_it_does_not_draw(
+    why: str, told_w: int
+) -> None:
+    built = station(charger("A", max_power_w=100_000, fallback_w=5_000), grid_limit_w=60_000)
+    bench = Bench(built)
+    bench.give(A1, 95_000, bench.plug_in(A1))
+    for key in (A1, A2):
+        bench.ledger.suspect(key, 100_000)
+    bench.watched = Watched(
+        on_probation=[A2] if why == "convicted" else [],
+        under_test=[A2] if why == "under test" else [],
+    )
+    assert bench.values() == {"A/1": told_w}
+    # The charger counts at its maximum all the same.
+    assert bench.ledger.total_w() == 100_000
+
+
 def test_those_that_may_not_obey_are_told_at_least_their_fallback() -> None:
     bench = Bench(two_chargers(50_000, fallback_w=12_000))
     bench.plug_in(A1)
@@ -452,3 +472,60 @@ def test_the_maximum_of_a_connector_under_test_is_kept_free() -> None:
     bench.plug_in(B1)
     bench.watched = Watched(under_test={A1})
     assert bench.values()["B/1"] == 50_000
+
+
+# ------------------------------------------------------------------------ limits of 0
+
+
+def at_zero(bench: Bench, charger_id: str, what: AtZero) -> None:
+    """What this charger does at a limit of 0, as the watch tells the ledger."""
+    capability = replace(WATTS, at_zero=what)
+    bench.standing[charger_id] = replace(HERE, capability=capability)
+    for connector in bench.state.station.connectors():
+        if connector.key.charger_id == charger_id:
+            bench.ledger.set_floor(connector.key, floor_of(connector, capability))
+
+
+def with_minimum(*names: str, grid_limit_w: int) -> Station:
+    chargers = (charger(n, connectors=1, minimum_w=50_000) for n in names)
+    return station(*chargers, grid_limit_w=grid_limit_w)
+
+
+def test_who_goes_on_at_zero_is_told_its_minimum_and_others_share_the_rest() -> None:
+    bench = Bench(with_minimum("A", "B", grid_limit_w=90_000))
+    for key in (B1, A1):
+        bench.plug_in(key)
+    assert bench.values(NOW + 1) == {"A/1": 90_000, "B/1": 0}
+    # Learned now: there is less to share, and every goal moves at once.
+    at_zero(bench, "B", AtZero.MINIMUM)
+    assert bench.values(NOW + 1) == {"A/1": 0, "B/1": 90_000}
+    bench.plug_in(A1, 20_000)
+    at_zero(bench, "A", AtZero.MINIMUM)
+    assert bench.values(NOW + 1) == {"A/1": 50_000, "B/1": 50_000}
+
+
+@pytest.mark.parametrize("settling", [False, True])
+def test_who_goes_on_at_zero_takes_from_the_others_without_a_session_too(settling: bool) -> None:
+    bench = Bench(with_minimum("A", "B", grid_limit_w=190_000), confirmed=not settling)
+    at_zero(bench, "B", AtZero.MINIMUM)
+    if settling:
+        bench.standing |= {n: replace(s, settling=True) for n, s in bench.standing.items()}
+    bench.plug_in(A1)
+    assert bench.values() == {"A/1": 140_000}
+
+
+def test_nobody_whom_zero_would_end_is_told_it_while_its_minimum_fits() -> None:
+    bench = Bench(with_minimum("A", "B", "C", grid_limit_w=120_000))
+    for key in (A1, B1, C1):
+        bench.plug_in(key)
+    for name in "BC":
+        at_zero(bench, name, AtZero.STOP)
+    for turn in range(4):
+        values = bench.values(NOW + 1 + 900 * turn)
+        assert values == {"A/1": 0, "B/1": 60_000, "C/1": 60_000}
+    # Where only one fits, the one that has waited longest; the other is told 0 all the same.
+    bench.state.connectors[B1].session = replace(bench.plug_in(B1), waiting_since=NOW + 2)
+    bench.state.station = with_minimum("A", "B", "C", grid_limit_w=90_000)
+    for turn in range(4):
+        values = bench.values(NOW + 1 + 900 * turn)
+        assert values == {"A/1": 0, "B/1": 0, "C/1": 90_000}

@@ -54,7 +54,7 @@ async def test_what_counts_for_more_than_its_limits_is_uncontrolled() -> None:
     async with rig(BOTH, "A", "B") as site:
         standing = site.loop.standing(site.clock.now())
         site.loop.ledger.suspect(A1, 200_000)
-        known = conditions(site.loop.ledger, standing)
+        known = conditions(site.loop.ledger, standing, site.loop.watch)
         assert known.chargers == {"A": Condition.UNCONTROLLED, "B": Condition.CONTROLLED}
 
 
@@ -71,3 +71,15 @@ async def test_every_change_of_a_condition_is_told_once() -> None:
         site.loop.post(ChargerBooted("A", site.clock.now()))
         await site.quiet()
         assert site.loop.conditions(site.clock.now()).chargers["A"] is Condition.CONTROLLED
+
+
+async def test_of_many_uncontrolled_connectors_a_few_are_named() -> None:
+    five = station(*(charger(name, connectors=1, max_power_w=10_000) for name in "ABCDE"))
+    async with rig(five, *"ABCDE") as site:
+        for name in "ABCDE":
+            site.loop.ledger.suspect(ConnectorKey(name, 1), 10_000)
+        standing = site.loop.standing(site.clock.now())
+        known = conditions(site.loop.ledger, standing, site.loop.watch)
+        assert known.uncontrolled().startswith("A/1 not seen to obey since a pause, B/1 ")
+        assert known.uncontrolled().endswith(" and 2 more")
+        assert known.uncontrolled("E") == "E/1 not seen to obey since a pause"

@@ -195,6 +195,55 @@ async def test_a_lower_limit_does_not_wait_for_a_database_that_fails() -> None:
         assert kinds(it) == ["grid_limit_not_kept", "grid_limit"]
 
 
+async def test_the_same_cut_for_longer_does_not_wait_for_a_database_that_fails() -> None:
+    store = FaultyStore()
+    async with site(PLAIN, store=store) as it:
+        await limits(it).give("SITE", 80_000, valid_for_s=60)
+        store.grids_fail = True
+        for seconds, until in ((300, 300.0), (200, 300.0), (None, None), (400, None)):
+            with pytest.raises(StorageError, match="disk full"):
+                await limits(it).give("SITE", 80_000, valid_for_s=seconds)
+            kept = limits(it).status("SITE").given
+            assert kept is not None
+            assert kept.valid_until == (None if until is None else START + until)
+        # What changes anything else waits: here a promise, and a schedule.
+        with pytest.raises(StorageError, match="disk full"):
+            await limits(it).give("SITE", 80_000, heartbeat_s=60)
+        with pytest.raises(StorageError, match="disk full"):
+            await limits(it).schedule("SITE", [GridStep(START - 10, 90_000)])
+        assert limits(it).status("SITE").schedule == ()
+        assert limits(it).status("SITE").silent_at is None
+        it.clock.advance(301.0)
+        assert source(it) == (80_000, "given")
+
+
+async def test_a_cut_as_low_as_what_holds_by_itself_does_not_wait_for_a_database_either() -> None:
+    store = FaultyStore()
+    async with site(PLAIN, store=store) as it:
+        store.grids_fail = True
+        with pytest.raises(StorageError, match="disk full"):
+            await limits(it).give("SITE", 200_000)
+        given_first = limits(it).status("SITE").given
+        assert given_first is not None
+        # It binds no less than before, and one that is higher later is not taken.
+        with pytest.raises(StorageError, match="disk full"):
+            await limits(it).give("SITE", 250_000)
+        assert limits(it).status("SITE").given == given_first
+        with pytest.raises(StorageError, match="disk full"):
+            await limits(it).withdraw("SITE")
+        assert limits(it).status("SITE").given == given_first
+
+
+async def test_nobody_is_let_out_of_a_failsafe_by_what_is_not_kept() -> None:
+    store = FaultyStore()
+    async with site(watched(required=True), store=store) as it:
+        await limits(it).heartbeat("SITE")
+        store.grids_fail = True
+        with pytest.raises(StorageError, match="disk full"):
+            await limits(it).give("SITE", 50_000)
+        assert source(it) == (50_000, "failsafe")
+
+
 async def test_a_higher_limit_that_cannot_be_kept_is_not_in_force() -> None:
     store = FaultyStore()
     async with site(PLAIN, store=store) as it:

@@ -264,6 +264,25 @@ async def test_without_a_store_a_lower_without_an_end_is_what_counts_after_the_l
         assert kept.worst_case_w(A1) >= told_w
 
 
+@pytest.mark.parametrize(("fallback_w", "told_w"), [(0, 0), (6_000, 6_000), (60_000, 50_000)])
+async def test_without_a_store_a_lower_that_only_the_hardware_is_above_is_no_lease(
+    fallback_w: int, told_w: int
+) -> None:
+    async with desk() as at:
+        default = replace(order(9, fallback_w).entry, scope=Scope.DEFAULT, session_id=None)
+        at.ledger.send(default)
+        at.ledger.settle(9, EntryState.CONFIRMED, START)
+        at.ledger.doubt("A")
+        kept = Ledger(at.ledger.station, at.ledger.entries(), "AB")
+        at.store.broken = True
+        assert await at.send(order(10, 50_000, lease_s=300.0)) == 0
+        # After a restart only the fallback is known, and counts alone as soon as it is confirmed.
+        assert at.link.limits[-1].limit.value_w == told_w
+        at.land(order(10, 0))
+        kept.settle(9, EntryState.CONFIRMED, START)
+        assert kept.worst_case_w(A1) >= told_w
+
+
 async def test_without_a_store_a_charger_is_not_told_again_what_it_holds() -> None:
     async with desk() as at:
         first = order(9, 50_000)
@@ -368,3 +387,12 @@ async def test_changes_are_written_later_if_there_are_any() -> None:
         assert at.store.kept_later == []
         at.sender.keep([order(9, 1).entry])
         assert at.store.kept_later == [order(9, 1).entry]
+
+
+async def test_a_limit_below_what_goes_on_anyhow_lowers_nothing() -> None:
+    async with desk() as at:
+        at.ledger.set_floor(A1, 5_000)
+        at.link.script = lambda _: None
+        await at.send(order(9, 0))
+        assert not at.sender.lowers_outstanding(START, 2.0)
+        assert at.ledger.worst_case_w(A1) == 5_000

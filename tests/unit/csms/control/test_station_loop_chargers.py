@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from csms.control.sender import LimitAnswered
 from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import EntryState
 from csms.dispatch.standing import Condition
@@ -17,6 +18,7 @@ from tests.stations import two_chargers
 from tests.unit.csms.control.fakes import (
     GONE,
     NO,
+    SILENCE,
     START,
     YES,
     answering,
@@ -196,3 +198,32 @@ async def test_a_session_on_a_connector_the_station_does_not_have_is_no_error() 
         await site.end(nowhere)
         assert site.counted() == {}
         assert site.loop.state.sessions() == []
+
+
+async def test_a_late_yes_from_before_a_reboot_confirms_no_fallback() -> None:
+    async with rig(two_chargers(), "B") as site:
+        site.link.script = answering(SILENCE, A1, scope=Scope.DEFAULT)
+        await site.connect("A")
+        old = next(c for c in site.link.limits if c.connector == A1)
+        # What it is told after the reboot is still on its way when the old answer comes.
+        site.link.script = lambda c: None if c.connector == A1 else YES
+        site.loop.post(ChargerBooted("A", site.clock.now()))
+        await site.quiet()
+        site.loop.post(LimitAnswered(old, YES, late=True))
+        await site.quiet()
+        assert not site.loop.ledger.confirmed(A1)
+        assert site.counted()["A/1"] == 200_000
+
+
+async def test_a_yes_that_comes_after_a_reboot_is_asked_for_again() -> None:
+    async with rig(two_chargers(), "B") as site:
+        site.link.script = lambda c: None if c.connector == A1 else YES
+        await site.connect("A")
+        site.loop.post(ChargerBooted("A", site.clock.now()))
+        site.link.script = lambda _: YES
+        await site.quiet()
+        sent = len([c for c in site.link.limits if c.connector == A1])
+        site.link.release()
+        await site.quiet()
+        assert len([c for c in site.link.limits if c.connector == A1]) == sent + 1
+        assert site.loop.ledger.confirmed(A1)

@@ -12,7 +12,7 @@ from csms.dispatch.commands import Purpose, Scope, SetLimit
 from csms.dispatch.compliance import Cause, Step
 from csms.dispatch.standing import Condition
 from csms.ports import Answer
-from csms.station.facts import MeterSample
+from csms.station.facts import GridLimitGiven, MeterSample
 from csms.station.model import ConnectorKey, Station, Told
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import NO, SILENCE, YES, Rig, answering, rig
@@ -247,3 +247,39 @@ async def test_the_maximum_counts_before_the_limit_that_ends_the_pause_is_on_the
         assert site.counted() == {"A/1": 100_000}
         assert site.loop.watch.watched().on_probation == {A1}
         assert site.limits()["B/1"] == 0
+
+
+# -------------------------------------------------------------------------- a limit of 0
+
+
+async def test_what_a_charger_goes_on_with_at_zero_is_kept_for_it_before_a_session_is_known() -> (
+    None
+):
+    built = singles("A", "B", grid_limit_w=105_000, told=Told(at_zero="minimum"))
+    async with rig(built, "A", "B") as site:
+        assert site.counted() == {"A/1": 10_000, "B/1": 10_000}
+        await site.start(A1)
+        assert site.counted() == {"A/1": 95_000, "B/1": 10_000}
+        await site.start(B1)
+        assert site.counted() == {"A/1": 52_500, "B/1": 52_500}
+
+
+async def test_after_a_cut_a_session_has_what_is_left_beside_a_connector_that_may_forget() -> None:
+    odd = replace(
+        charger("A", max_power_w=100_000, fallback_w=5_000),
+        capabilities=Told(survives_reboot=False),
+    )
+    async with rig(station(odd, grid_limit_w=100_000), "A") as site:
+        await site.start(A1)
+        assert site.limits()["A/1"] == 95_000
+        site.loop.post(GridLimitGiven(site.clock.now(), 60_000))
+        await site.quiet()
+        assert site.limits()["A/1"] == 55_000
+        assert sum(site.counted().values()) >= 100_000
+
+
+async def test_what_goes_on_at_zero_counts_from_the_start() -> None:
+    built = singles("A", "B", told=Told(at_zero="minimum"))
+    async with rig(built) as site:
+        assert site.loop.settled  # No cycle yet.
+        assert site.counted() == {"A/1": 10_000, "B/1": 10_000}

@@ -88,3 +88,8 @@ def test_sessions_are_in_the_order_of_the_configuration() -> None:
 
 def test_a_station_without_sessions_shows_none() -> None:
     assert station(charger("A", False)).sessions() == []
+
+
+def test_a_connector_is_found_by_its_key() -> None:
+    key = ConnectorKey("B", 2)
+    assert station(charger("A", True), charger("B", False, True)).connector(key).key == key

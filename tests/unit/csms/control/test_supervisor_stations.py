@@ -9,8 +9,14 @@ from structlog.testing import capture_logs
 
 from csms.dispatch.commands import Scope
 from csms.dispatch.ledger import Entry, EntryState
-from csms.errors import ConfigError, ConfigurationRefusedError, UnknownStationError
-from csms.station.facts import ChargerDisconnected
+from csms.errors import (
+    ConfigError,
+    ConfigurationRefusedError,
+    UnknownChargerError,
+    UnknownConnectorError,
+    UnknownStationError,
+)
+from csms.station.facts import ChargerDisconnected, MeterSample
 from csms.station.model import ConnectorKey, Limit, LimitSource, Station
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import FaultyStore, Site, site
@@ -184,3 +190,29 @@ async def test_what_was_declared_of_a_vehicle_is_taken_back() -> None:
         )
         assert learned.vehicle_max_w is None
         assert (await it.store.running())[0].vehicle_max_w is None
+
+
+async def test_a_pardon_is_acted_on_before_it_is_answered() -> None:
+    async with site(site_station()) as it:
+        await it.connect("A")
+        shown = await it.supervisor.pardon(ConnectorKey("A", 1))
+        assert (shown.key, shown.reason) == (ConnectorKey("A", 1), None)
+        await it.quiet()
+        assert it.link.named("change_availability") == [("A", 1, True)]
+        with pytest.raises(UnknownChargerError, match="no station has a charger 'Z'"):
+            await it.supervisor.pardon(ConnectorKey("Z", 1))
+        with pytest.raises(UnknownConnectorError):
+            await it.supervisor.pardon(ConnectorKey("A", 9))
+
+
+async def test_who_does_not_obey_is_known_after_a_restart() -> None:
+    store, key = FaultyStore(), ConnectorKey("A", 1)
+    async with site(site_station(), store=store) as it:
+        await it.connect("A")
+        it.supervisor.recorder.record(MeterSample(key, it.clock.now(), power_w=9_000))
+        await it.quiet()
+        counted_w = it.loop().ledger.worst_case_w(key)
+    async with site(site_station(), store=store) as it:
+        assert it.loop().ledger.worst_case_w(key) == counted_w
+        reason = it.supervisor.status("SITE").connector(key).reason
+        assert reason == "draws 9.0 kW without a session"

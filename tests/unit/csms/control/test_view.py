@@ -108,6 +108,7 @@ def idle(key: ConnectorKey, max_power_w: int, worst_case_w: int) -> ConnectorVie
         Condition.NEVER_SEEN,
         worst_case_w,
         session=None,
+        reason="never seen",
     )
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from csms.control.balancer import Standing
 from csms.control.watch import TRIAL_S, Watch, trusts_resume
-from csms.dispatch.capability import Capability, Proof
+from csms.dispatch.capability import AtZero, Capability, Proof
 from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import Cause, Compliance, CompliancePolicy, Step
+from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.station.facts import LimitConfirmed, MeterSample, SessionEnded, SessionStarted
 from csms.station.model import ConnectorKey, Limit, LimitSource
@@ -292,3 +293,38 @@ def test_it_counts_so_as_soon_as_there_is_room_and_from_then_on() -> None:
     scene.ledger.rebuild(replace(BOTH, grid_limit_w=50_000))
     scene.look()
     assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+# --------------------------------------------------------------------- after a restart
+
+
+def test_what_is_on_record_counts_before_anything_is_looked_at() -> None:
+    scene = Scene()
+    idle = Conviction(A2, None, 0, 0, 0, Step.UNAVAILABLE, 0.0)
+    scene.watch.restore(
+        [Conviction(A1, Cause.LIMIT, 120_000, 120_000, 50_000, Step.STOP, 0.0), idle], scene.ledger
+    )
+    assert scene.ledger.worst_case_w(A1) == 120_000
+    assert scene.ledger.worst_case_w(A2) == 0
+    assert scene.look() == []
+    assert scene.ledger.worst_case_w(A1) == 120_000
+
+
+def test_a_pardon_begins_the_steps_anew() -> None:
+    scene = Scene()
+    scene.draws(A1, 30_000, 8)
+    assert scene.watch.of(A1).step is Step.UNAVAILABLE
+    scene.watch.pardon(A1, scene.now)
+    assert scene.watch.of(A1).step is Step.ALARM
+    assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+def test_what_a_charger_goes_on_with_at_zero_counts_and_is_no_excess() -> None:
+    scene = Scene(Capability(at_zero=AtZero.MINIMUM))
+    scene.start(A1, 0)
+    assert scene.ledger.worst_case_w(A1) == 10_000
+    assert scene.draws(A1, 10_000, 6) == []
+    assert scene.draws(A1, 20_000, 3) == [("A/1", Step.RESEND)]
+    scene.capability = NEW
+    scene.look()
+    assert scene.ledger.worst_case_w(A2) == 0

@@ -32,11 +32,14 @@ def test_a_session_shows_what_it_wants_gets_and_takes() -> None:
         "confirmed",
         "131.0",
         "1.23",
+        "-",
     )
 
 
 def test_what_is_not_there_is_a_dash() -> None:
-    assert cells(CHARGER.connectors[1]) == ("CP001/2", "Available", "-", "-", "-", "-", "-", "-")
+    assert cells(CHARGER.connectors[1]) == ("CP001/2", "Available", *["-"] * 7)
+    never = replace(CHARGER.connectors[1], reason="never seen")
+    assert cells(never)[-1] == "never seen"
     bare = replace(RUNNING, limit=None, measured_w=None)
     assert cells(replace(CHARGER.connectors[0], session=bare))[3:] == (
         "-",
@@ -44,6 +47,7 @@ def test_what_is_not_there_is_a_dash() -> None:
         "-",
         "-",
         "1.23",
+        "-",
     )
 
 
@@ -66,6 +70,7 @@ def test_plain_text_has_one_line_for_each_connector() -> None:
         "state",
         "measured",
         "kWh",
+        "reason",
     ]
     assert [line.split()[0] for line in lines[2:]] == ["CP001/1", "CP001/2"]
     assert all(line == line.rstrip() for line in lines)

@@ -17,6 +17,7 @@ from csms.dispatch.capability import (
     after_acceptance,
     after_refusal,
     document,
+    floor_of,
     ladder,
     merge,
     over,
@@ -578,3 +579,9 @@ def test_a_charger_that_says_it_lacks_a_purpose_is_believed_whatever_it_took_bef
     known = Capability(session_form=Form(SESSION, AMPERES))
     lesson = after_refusal(known, Scope.SESSION, AC, Form(SESSION, AMPERES), unsupported=True)
     assert lesson.form.purpose is DEFAULT
+
+
+def test_only_one_that_goes_on_at_zero_has_a_floor() -> None:
+    assert floor_of(AC, Capability(at_zero=AtZero.MINIMUM)) == AC.goes_on_with_w == 4_140
+    assert floor_of(AC, Capability(at_zero=AtZero.STOP)) == 0
+    assert floor_of(AC, Capability()) == 0

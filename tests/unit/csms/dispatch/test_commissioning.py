@@ -158,7 +158,7 @@ def test_what_follows_a_pause_must_never_be_above_the_limit_for_long(
         ((), True, None, PASSED, AtZero.PAUSE),
         ((9_000, 300, 0), False, PASSED, PASSED, AtZero.PAUSE),
         ((5_000, 5_100), False, None, PASSED, AtZero.MINIMUM),
-        ((20_000, 20_000), True, None, FAILED, None),
+        ((20_000, 20_000), True, None, FAILED, AtZero.MINIMUM),
     ],
 )
 def test_what_zero_does(

@@ -355,7 +355,7 @@ def test_a_limit_moving_all_the_time_interrupts_nothing_that_is_above_all_of_it(
 # ------------------------------------------------------------------ what is done about it
 
 
-def test_each_step_waits_for_the_last_to_help_and_the_last_one_stays() -> None:
+def test_each_step_waits_for_the_last_to_help_and_obeying_ends_them_all() -> None:
     made = convicted()
     taken = []
     for n in range(3, 12):
@@ -366,8 +366,10 @@ def test_each_step_waits_for_the_last_to_help_and_the_last_one_stays() -> None:
         *[("STOP", 50.0)] * 3,
         *[("UNAVAILABLE", 80.0)] * 4,
     ]
-    assert made.draws(120.0, 90_000, 90_000, 90_000).cause is Cause.LIMIT
-    assert (made.found.step, made.found.counted_w) == (Step.UNAVAILABLE, MAX)
+    assert (made.found.observed_w, made.found.allowed_w) == (120_000, 100_000)
+    found = made.draws(120.0, 90_000, 90_000, 90_000)
+    assert (found.cause, found.step, found.counted_w) == (None, Step.NONE, None)
+    assert (found.observed_w, found.allowed_w) == (0, 0)
 
 
 def test_a_step_that_helps_is_the_last_and_none_is_taken_without_a_new_excess() -> None:
@@ -465,15 +467,13 @@ def test_a_conviction_outlives_its_session() -> None:
     assert made.found.verdict is OBEYS
 
 
-def test_an_operator_may_pardon() -> None:
+def test_a_pardon_begins_the_steps_anew_and_only_readings_acquit() -> None:
     made = convicted()
     made.draws(30.0, *[120_000] * 8)
-    assert made.found.step is Step.UNAVAILABLE
-    made.found = pardon(made.found)
-    found = made.ask(105.0)
-    assert (found.verdict, found.cause, found.counted_w) == (UNKNOWN, None, None)
-    assert (found.step, found.observed_w) == (Step.NONE, 0)
-    assert made.draws(110.0, 120_000, 120_000).step is Step.RESEND
+    made.found = pardon(made.found, 105.0)
+    found = made.ask(106.0)
+    assert (found.cause, found.counted_w, found.step) == (Cause.LIMIT, MAX, Step.ALARM)
+    assert made.draws(110.0, *[120_000] * 4).step is Step.RESEND
 
 
 # ------------------------------------------------------------------ power without a session
@@ -496,6 +496,7 @@ def test_the_alarm_of_power_without_a_session_stays_when_it_came_to_the_last_ste
     assert made.found.step is Step.UNAVAILABLE
     found = made.draws(40.0, 0)
     assert (found.cause, found.counted_w, found.step) == (None, None, Step.UNAVAILABLE)
+    assert pardon(found, 45.0).step is Step.NONE
 
 
 def test_a_vehicle_may_take_a_moment_to_let_go() -> None:

@@ -304,3 +304,72 @@ def test_the_most_that_was_sent_since_the_newest_confirmed_limit() -> None:
     assert ledger.sent_w(ONE, "s1") == 40_000
     ledger.settle(5, EntryState.CONFIRMED, 1.0)
     assert ledger.sent_w(ONE, "s1") == 0
+
+
+# ------------------------------------------------------------------ answers from before a reboot
+
+
+def test_a_yes_from_before_a_reboot_confirms_nothing() -> None:
+    ledger = Ledger(station(charger(fallback_w=6_000)), seen=["CP001"])
+    ledger.send(fallback(1, 6_000))
+    ledger.settle(1, EntryState.UNANSWERED, 1.0)
+    ledger.doubt("CP001")
+    assert (ledger.outdated("CP001", 1), ledger.outdated("CP001", 2)) == (True, False)
+    (settled,) = ledger.settle(1, EntryState.CONFIRMED, 2.0)
+    assert settled.state is EntryState.UNANSWERED
+    assert ledger.worst_case_w(ONE) == 200_000
+    ledger.send(fallback(2, 6_000))
+    ledger.settle(2, EntryState.CONFIRMED, 3.0)
+    assert ledger.worst_case_w(ONE) == 6_000
+
+
+def test_a_reboot_with_nothing_new_keeps_what_was_doubted() -> None:
+    ledger = controlled()
+    ledger.doubt("CP001")
+    ledger.rebuild(station(charger("CP001", connectors=0)))
+    ledger.doubt("CP001")
+    assert ledger.outdated("CP001", 2)
+    assert not ledger.outdated("CP002", 1)
+
+
+# -------------------------------------------------------------------------------- floors
+
+
+def test_what_a_charger_gives_at_any_lower_limit_counts() -> None:
+    ledger = controlled()
+    ledger.set_floor(ONE, 6_000)
+    assert ledger.floor_w(ONE) == 6_000
+    # A fallback of 0 counts so as well, and what follows a lease, and a limit that may be in force.
+    assert (ledger.worst_case_w(ONE), ledger.worst_case_w(TWO)) == (6_000, 0)
+    assert ledger.charger_w("CP001") == ledger.total_w() == 6_000
+    ledger.send(entry(3, 2_000))
+    assert ledger.lets_through_w(entry(3, 2_000)) == 6_000
+    assert ledger.given_w(ONE) == ledger.permitted_w(ONE) == 6_000
+    ledger.settle(3, EntryState.CONFIRMED, 2.0)
+    # The least that may be in force: to send no more raises nothing.
+    assert ledger.least_w(ONE, "s1", 3.0) == 6_000
+    ledger.send(entry(4, 50_000))
+    assert ledger.worst_case_w(ONE) == 50_000
+    ledger.settle(4, EntryState.CONFIRMED, 4.0)
+    assert ledger.end_session(ONE, "s1")
+    assert ledger.worst_case_w(ONE) == 6_000
+    ledger.set_floor(ONE, 0)
+    assert ledger.worst_case_w(ONE) == 0
+
+
+def test_floors_overdraw_a_node() -> None:
+    built = station(charger(), grid_limit_w=10_000)
+    ledger = Ledger(built)
+    for key in (ONE, TWO):
+        ledger.set_floor(key, 6_000)
+    assert ledger.overdrawn() == {"grid": 2_000}
+
+
+def test_a_floor_goes_with_its_connector() -> None:
+    ledger = controlled()
+    ledger.set_floor(ConnectorKey("CP999", 1), 6_000)
+    ledger.set_floor(TWO, 6_000)
+    ledger.rebuild(station(charger(connectors=1)))
+    ledger.rebuild(station())
+    assert ledger.total_w() == 200_000
+    assert ledger.floor_w(TWO) == ledger.floor_w(ConnectorKey("CP999", 1)) == 0

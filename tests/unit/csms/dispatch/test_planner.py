@@ -389,3 +389,19 @@ def test_a_fallback_is_not_cut_for_what_another_connector_has_been_given() -> No
     ledger.settle(2, EntryState.CONFIRMED, 0.0)
     plan = planned(ledger, fallback_wish(A2, 5_000))
     assert values(plan.send) == [("A/2", 5_000)]
+
+
+# -------------------------------------------------------------------------------- floors
+
+
+def test_a_limit_below_what_goes_on_anyhow_frees_nothing() -> None:
+    ledger = in_force(site(grid_limit_w=100_000), A1=5_000, B1=50_000)
+    ledger.set_floor(A1, 5_000)
+    # As 0 lowers nothing, no raise has to wait for it as a whole; and it has no room to give.
+    result = planned(ledger, wish(A1, 0), wish(B1, 100_000))
+    assert values(result.send) == [("A/1", 0), ("B/1", 95_000)]
+    # Up to there a limit raises nothing, whatever is overcommitted.
+    short = in_force(site(grid_limit_w=40_000), A1=0, B1=50_000)
+    short.set_floor(A1, 5_000)
+    result = planned(short, wish(A1, 5_000))
+    assert values(result.send) == [("A/1", 5_000)]

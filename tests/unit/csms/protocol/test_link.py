@@ -187,6 +187,12 @@ REQUESTS: list[tuple[str, Callable[[ChargerLink], Awaitable[Answer]], str, dict[
     ),
     ("reset", lambda link: link.reset("CP1", hard=False), "Reset", {"type": "Soft"}),
     (
+        "change_availability",
+        lambda link: link.change_availability("CP1", 2, operative=False),
+        "ChangeAvailability",
+        {"connectorId": 2, "type": "Inoperative"},
+    ),
+    (
         "trigger one",
         lambda link: link.trigger("CP1", "StatusNotification", 1),
         "TriggerMessage",

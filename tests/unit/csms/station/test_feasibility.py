@@ -52,6 +52,13 @@ def test_a_sound_station_holds() -> None:
         ),
         (with_charger(feeder="F9"), "charger CP001 is on the unknown feeder F9"),
         (
+            {**capable(atZero="minimum"), "gridCapacity": 19, "staticLoad": 1},
+            (
+                'the fallbacks (minima where atZero is "minimum") of all connectors sum to '
+                "20.0 kW, more than the 18.0 kW the grid leaves after static load and reserve"
+            ),
+        ),
+        (
             with_charger(fallback=101),
             "the fallbacks of charger CP001 sum to 202.0 kW, more than its 200.0 kW",
         ),

@@ -10,10 +10,12 @@ from csms.station.model import (
     Charger,
     Connector,
     ConnectorKey,
+    CurrentType,
     Feeder,
     LimitSource,
     SharedLimit,
     Station,
+    Told,
 )
 
 SITE = Station(
@@ -66,3 +68,32 @@ def test_the_limits_above_the_chargers_are_the_grids_and_every_feeders() -> None
         SharedLimit("feeder F", LimitSource.FEEDER, 90_000, frozenset({"A"})),
         SharedLimit("feeder G", LimitSource.FEEDER, 50_000, frozenset()),
     ]
+
+
+AC = Connector(ConnectorKey("A", 1), 22_000, CurrentType.AC)
+DC = Connector(ConnectorKey("A", 1), 50_000)
+
+
+@pytest.mark.parametrize(
+    ("connector", "useful_w", "goes_on_w"),
+    [
+        (AC, 4_140, 4_140),
+        (replace(AC, phases=1), 1_380, 1_380),
+        (replace(AC, minimum_w=5_000), 5_000, 5_000),
+        (replace(AC, max_power_w=3_700), 4_140, 3_700),
+        (DC, 0, 5_000),
+        (replace(DC, minimum_w=2_000), 2_000, 2_000),
+    ],
+)
+def test_the_least_a_connector_gives(connector: Connector, useful_w: int, goes_on_w: int) -> None:
+    assert connector.least_useful_w == useful_w
+    assert connector.goes_on_with_w == goes_on_w
+
+
+def test_what_may_be_drawn_when_nobody_speaks_to_a_charger() -> None:
+    built = Charger("A", 9_000, (replace(AC, fallback_w=5_000), replace(DC, fallback_w=1_000)))
+    assert built.unspoken_w == 6_000
+    assert replace(built, capabilities=Told(at_zero="stop")).unspoken_w == 6_000
+    goes_on = replace(built, capabilities=Told(at_zero="minimum"))
+    assert goes_on.unspoken_w == 9_000
+    assert replace(goes_on, max_power_w=20_000).unspoken_w == 10_000

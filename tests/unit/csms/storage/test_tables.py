@@ -13,6 +13,7 @@ def test_the_tables() -> None:
         "capabilities",
         "charger_reports",
         "chargers",
+        "convictions",
         "frames",
         "grid_limits",
         "id_tokens",

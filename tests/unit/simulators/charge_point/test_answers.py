@@ -154,3 +154,33 @@ def test_resets_are_passed_on() -> None:
 def test_a_charger_without_composite_schedules_rejects_the_question() -> None:
     desk = Desk(quirks=Quirks(no_composite=True))
     assert desk.answers.composite_schedule(1, 60, None) is None
+
+
+def test_a_connector_out_of_service_starts_nothing_until_it_is_back() -> None:
+    desk = Desk()
+    assert desk.answers.change_availability(1, "Inoperative") == "Accepted"
+    assert desk.behaviour.connector(1).status() == "Unavailable"
+    desk.behaviour.plug_in(1, ConstantVehicle(150_000.0), NOW)
+    assert desk.answers.remote_start(1, "TAG") == "Rejected"
+    desk.behaviour.authorised(1, "TAG", NOW)
+    assert desk.behaviour.connector(1).transaction is None
+    assert desk.behaviour.connector(2).status() == "Available"
+    assert desk.answers.change_availability(0, "Operative") == "Accepted"
+    assert desk.answers.remote_start(1, "TAG") == "Accepted"
+    assert desk.answers.change_availability(3, "Inoperative") == "Rejected"
+
+
+def test_a_transaction_goes_on_to_its_end_before_the_connector_is_out_of_service() -> None:
+    desk = Desk()
+    desk.charge()
+    assert desk.answers.change_availability(1, "Inoperative") == "Scheduled"
+    assert desk.behaviour.connector(1).transaction is not None
+    assert desk.answers.remote_stop(7) == "Accepted"
+    assert desk.behaviour.connector(1).status() == "Unavailable"
+
+
+def test_a_charger_may_say_yes_to_a_stop_and_go_on() -> None:
+    desk = Desk(quirks=Quirks(ignores_remote_stop=True))
+    desk.charge()
+    assert desk.answers.remote_stop(7) == "Accepted"
+    assert desk.behaviour.connector(1).transaction is not None

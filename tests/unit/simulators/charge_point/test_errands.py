@@ -26,10 +26,6 @@ def test_small_requests() -> None:
     it, sent = errands()
     assert it.clear_cache() == "Accepted"
     assert (it.unlock(2), it.unlock(3)) == ("Unlocked", "NotSupported")
-    assert it.change_availability(0, "Operative") == "Accepted"
-    assert it.change_availability(1, "Operative") == "Accepted"
-    assert it.change_availability(3, "Operative") == "Rejected"
-    assert it.change_availability(1, "Inoperative") == "Rejected"
     assert sent == []
 
 

@@ -332,6 +332,8 @@ async def test_the_rest_is_answered() -> None:
         trigger = {"requestedMessage": "Heartbeat"}
         assert await link.call("TriggerMessage", trigger) == {"status": "Accepted"}
         assert await link.call("Reset", {"type": "Soft"}) == {"status": "Accepted"}
+        out = {"connectorId": 1, "type": "Inoperative"}
+        assert await link.call("ChangeAvailability", out) == {"status": "Accepted"}
         transfer = {"vendorId": "Anybody", "messageId": "1", "data": "x"}
         assert await link.call("DataTransfer", transfer) == {"status": "UnknownVendorId"}
 

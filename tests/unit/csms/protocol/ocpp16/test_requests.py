@@ -66,6 +66,16 @@ PERIOD = f"{SCHEDULE}.chargingSchedulePeriod.0"
             {"connectorId": 1, "idTag": "CSMS01"},
         ),
         ("RemoteStopTransaction", requests.remote_stop_transaction(7), {"transactionId": 7}),
+        (
+            "ChangeAvailability",
+            requests.change_availability(1, operative=True),
+            {"connectorId": 1, "type": "Operative"},
+        ),
+        (
+            "ChangeAvailability",
+            requests.change_availability(0, operative=False),
+            {"connectorId": 0, "type": "Inoperative"},
+        ),
         ("Reset", requests.reset(hard=True), {"type": "Hard"}),
         ("Reset", requests.reset(hard=False), {"type": "Soft"}),
         (
