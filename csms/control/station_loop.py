@@ -241,15 +241,18 @@ class StationLoop:
         """What is known of how this charger takes limits."""
         return self._orders.capability(charger)
 
-    async def run(self) -> None:
-        """Run until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                while True:
-                    items = await self._inbox.take(self._pause_s())
-                    await self._step(items, tasks)
-        finally:
-            self._ended.set_result(None)
+    def start(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
+        """Run until the task that is returned is cancelled."""
+        runner = tasks.create_task(self._run())
+        # Not in `_run`, which one that is cancelled at once never enters.
+        runner.add_done_callback(lambda _: self._ended.set_result(None))
+        return runner
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                items = await self._inbox.take(self._pause_s())
+                await self._step(items, tasks)
 
     async def _step(self, items: list[Item], tasks: asyncio.TaskGroup) -> None:
         for item in items:

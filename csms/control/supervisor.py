@@ -252,7 +252,7 @@ class Supervisor:
             convictions=await self._store.convictions(station.station_id),
         )
         self._loops[station.station_id] = loop
-        self._runners[station.station_id] = self._tasks.create_task(loop.run())
+        self._runners[station.station_id] = loop.start(self._tasks)
 
     async def _entries(self, station: Station) -> list[Entry]:
         """What was kept of the station's limits; those of connectors that it lacks are over.

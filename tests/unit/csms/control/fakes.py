@@ -304,7 +304,7 @@ async def rig(
         convictions=convictions,
     )
     async with asyncio.TaskGroup() as tasks:
-        runner = tasks.create_task(loop.run())
+        runner = loop.start(tasks)
         try:
             built = Rig(loop, link, kept, clock, events)
             await built.connect(*connected)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
-from csms.control.station_loop import Reconfigured
+import pytest
+
+from csms.control.capabilities import CapabilityBook
+from csms.control.station_loop import Reconfigured, StationLoop
+from csms.errors import UnknownStationError
 from csms.station.facts import ConnectorStatusReported
 from csms.station.model import ConnectorKey
 from csms.station.state import ConnectorStatus
 from tests.stations import charger, station
-from tests.unit.csms.control.fakes import START, Rig, rig
+from tests.unit.csms.control.fakes import START, Rig, loop_settings, rig
 
 A1, A2 = ConnectorKey("A", 1), ConnectorKey("A", 2)
 BOTH = station(charger("A"))
@@ -61,3 +66,22 @@ async def test_a_start_posted_behind_a_change_still_has_its_connector() -> None:
         assert site.loop.state.connectors[A2].session is not None
         await site.end(A2)
         assert site.loop.refuses(ONLY_FIRST) == []
+
+
+async def test_nobody_waits_for_a_loop_that_was_cancelled_before_its_first_step() -> None:
+    async with rig(BOTH) as site, asyncio.timeout(5.0), asyncio.TaskGroup() as tasks:
+        never = StationLoop(
+            site.loop.state,
+            site.loop.ledger,
+            site.loop.balancer,
+            link=site.link,
+            store=site.store,
+            clock=site.clock,
+            events=site.events,
+            tokens=itertools.count(1),
+            capabilities=CapabilityBook(site.store),
+            settings=loop_settings(),
+        )
+        never.start(tasks).cancel()
+        with pytest.raises(UnknownStationError, match="has been removed"):
+            await never.caught_up()
