@@ -19,6 +19,7 @@ CsmsError
 │   ├── UnknownActionError      OCPP 1.6 has no such request to a charger
 │   ├── PayloadRefusedError     a request to a charger is not as the standard has it
 │   ├── LimitRefusedError       a charging profile sent by hand does not fit; says why
+│   ├── NotPardonedError        csms has taken the connector out of service: pardon it first
 │   ├── ConfigurationRefusedError  a new station configuration cannot hold; lists every reason
 │   ├── GridFailSafeError       the limit source is lost: only the source itself ends the fail-safe
 │   ├── CommissioningRefusedError  a commissioning test cannot begin; says why
@@ -124,6 +125,10 @@ class PayloadRefusedError(StationError):
 
 class LimitRefusedError(StationError):
     """What a charging profile sent by hand may let through does not fit beside the others."""
+
+
+class NotPardonedError(StationError):
+    """A connector that did not obey is out of service until it is pardoned."""
 
 
 class ConfigurationRefusedError(StationError):

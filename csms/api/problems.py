@@ -42,6 +42,7 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.CommissioningRefusedError: (HTTPStatus.CONFLICT, "commissioning-refused"),
     errors.UnknownActionError: (HTTPStatus.NOT_FOUND, "unknown-action"),
     errors.LimitRefusedError: (HTTPStatus.CONFLICT, "limit-refused"),
+    errors.NotPardonedError: (HTTPStatus.CONFLICT, "not-pardoned"),
     errors.ConfigurationRefusedError: (HTTPStatus.CONFLICT, "configuration-refused"),
     errors.ChargerRefusedError: (HTTPStatus.BAD_GATEWAY, "charger-refused"),
     errors.ChargerSilentError: (HTTPStatus.GATEWAY_TIMEOUT, "charger-silent"),

@@ -23,6 +23,7 @@ from typing import Protocol
 
 import structlog
 
+from csms.control.enforcement import Enforcement
 from csms.control.events import EventLog
 from csms.control.sender import SETTLED, STALE_RAISE_S
 from csms.dispatch.by_hand import Reach
@@ -48,6 +49,7 @@ class Loop(Protocol):
 
     state: StationState
     ledger: Ledger
+    enforcement: Enforcement
 
     @property
     def station_id(self) -> str:

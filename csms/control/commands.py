@@ -7,11 +7,12 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from csms.control.availability import AvailabilitySent
 from csms.control.by_hand import Desk, HandSent
 from csms.control.events import EventLog
 from csms.control.reports import ReportBook
 from csms.control.station_loop import StationLoop
-from csms.dispatch.by_hand import Reach
+from csms.dispatch.by_hand import Availability, Reach
 from csms.errors import (
     ChargerOfflineError,
     ChargerSilentError,
@@ -63,18 +64,37 @@ class ChargerCommands:
         ledger before it is sent.
 
         Raises UnknownChargerError, UnknownActionError, PayloadRefusedError, ChargerOfflineError,
-        LimitRefusedError, StorageError, and ChargerSilentError when no answer came.
+        LimitRefusedError, NotPardonedError, StorageError; ChargerSilentError when no answer came.
         """
         loop = self._loop(charger_id)
-        reach = self._link.examine(action, payload, force=force)
+        about = self._link.examine(action, payload, force=force)
         if not self._link.is_connected(charger_id):
             raise ChargerOfflineError(f"charger {charger_id} is not connected")
         self._events.add(loop.station_id, "command", f"{charger_id} {action}")
-        if reach is None:
-            exchange = await self._link.call(charger_id, action, payload)
-        else:
-            exchange = await self._change_limits(loop, reach, charger_id, action, payload)
+        match about:
+            case None:
+                exchange = await self._link.call(charger_id, action, payload)
+            case Availability():
+                exchange = await self._change_availability(loop, about, charger_id, action, payload)
+            case Reach():
+                exchange = await self._change_limits(loop, about, charger_id, action, payload)
         return self._answered(charger_id, action, exchange)
+
+    async def _change_availability(
+        self,
+        loop: StationLoop,
+        said: Availability,
+        charger_id: str,
+        action: str,
+        payload: Mapping[str, Any],
+    ) -> Exchange:
+        done: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
+
+        async def call() -> Exchange:
+            return await self._link.call(charger_id, action, payload)
+
+        loop.post(AvailabilitySent(self._desk.clock, charger_id, said, call, done))
+        return await loop.result(done)
 
     async def _change_limits(
         self,

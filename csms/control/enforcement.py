@@ -2,7 +2,9 @@
 
 RESEND sends the limit again, in another form where there is one. STOP ends the session from here.
 UNAVAILABLE takes the connector out of service (ChangeAvailability, OCPP 1.6 §5.2), until it is seen
-to obey or somebody pardons it. What must outlive a restart is kept. safety.md F5.
+to obey or somebody pardons it. What an operator took out of service by hand is put back by an
+operator alone, and nobody puts back by hand what is out for not obeying: it is pardoned first. What
+must outlive a restart is kept. safety.md F5.
 """
 
 from __future__ import annotations
@@ -87,6 +89,7 @@ class Enforcement:
         self._event = event
         self._service: dict[ConnectorKey, Service] = {}
         self._asking: set[ConnectorKey] = set()
+        self._by_hand: set[ConnectorKey] = set()
         self._kept: dict[ConnectorKey, Conviction] = {}
 
     # ------------------------------------------------------------------ what outlives a restart
@@ -99,6 +102,8 @@ class Enforcement:
         for conviction in there:
             if conviction.out_of_service:
                 self._service[conviction.connector] = Service.UNSURE
+            if conviction.by_hand:
+                self._by_hand.add(conviction.connector)
 
     def forget(self) -> None:
         """The station is removed, and what was kept of it."""
@@ -111,7 +116,8 @@ class Enforcement:
             record = None
             if key in self._state.connectors:
                 out = self._service.get(key, Service.IN) is not Service.IN
-                record = recorded(key, self._watch.of(key), out_of_service=out)
+                by_hand = key in self._by_hand
+                record = recorded(key, self._watch.of(key), out_of_service=out, by_hand=by_hand)
             if record != self._kept.get(key):
                 changed[key] = record
         if changed:
@@ -124,13 +130,30 @@ class Enforcement:
     # ------------------------------------------------------------------ what happened
 
     def pardon(self, key: ConnectorKey, now: float) -> None:
-        """The steps begin anew, and the connector is put into service, whatever it was told."""
+        """The steps begin anew, and the connector is put into service, whatever it was told.
+
+        Unless an operator took it out of service by hand.
+        """
         if key not in self._state.connectors:
             return
         self._watch.pardon(key, now)
         self._service[key] = Service.UNSURE
         self._retries.succeeded((key, Service))
-        self._event("pardoned", str(key))
+        stays = "; out of service by hand, and stays so" if key in self._by_hand else ""
+        self._event("pardoned", f"{key}{stays}")
+
+    def unpardoned(self, keys: Iterable[ConnectorKey]) -> list[ConnectorKey]:
+        """Those of these connectors that are out of service for not obeying."""
+        return [key for key in keys if self._watch.of(key).step is Step.UNAVAILABLE]
+
+    def said_by_hand(self, keys: Iterable[ConnectorKey], *, operative: bool) -> set[ConnectorKey]:
+        """An operator is putting connectors into or out of service; returns for which that is new.
+
+        Must be told before the request leaves: what csms asks from now on leaves after it.
+        """
+        new = {key for key in keys if (key in self._by_hand) is operative}
+        self._by_hand ^= new
+        return new
 
     def booted(self, charger_id: str) -> None:
         """The charger may have forgotten that a connector is out of service: it is told again."""
@@ -169,6 +192,7 @@ class Enforcement:
                     self._orders.obeyed(charger, connector, tasks)
                 self._set_service(connector.key, tasks, now)
         self._service = {k: s for k, s in self._service.items() if k in self._state.connectors}
+        self._by_hand &= self._state.connectors.keys()
         self._keep()
 
     def _escalate(self, key: ConnectorKey, step: Step, tasks: asyncio.TaskGroup) -> None:
@@ -196,6 +220,10 @@ class Enforcement:
         """Tell the charger whether this connector is in service, until it says yes."""
         out = self._watch.of(key).step is Step.UNAVAILABLE
         wanted = Service.OUT if out else Service.IN
+        if not out and key in self._by_hand:
+            # It is the operator's now.
+            self._service.pop(key, None)
+            return
         contact = self._contacts.get(key.charger_id)
         if self._service.get(key, Service.IN) is wanted or key in self._asking:
             return

@@ -1,4 +1,4 @@
-"""What a request that an operator sends by hand may let through, at the most.
+"""What a request that an operator sends by hand changes: limits, at the most, and availability.
 
 Only what a profile says for sure is believed. A schedule with an end, a validity or a recurrence is
 not: chargers differ in what they do outside of it, and some go to full power.
@@ -9,7 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from csms.dispatch.commands import PHASES_ASSUMED
-from csms.station.model import Charger, Connector, CurrentType, RateUnit
+from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, RateUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """A request that puts connectors into or out of service. `connector_id` 0: all of a charger."""
+
+    connector_id: int
+    operative: bool
+
+    def concerns(self, charger: Charger) -> list[ConnectorKey]:
+        """The connectors it is about; none when it names one there is not."""
+        return [c.key for c in charger.connectors if self.connector_id in {0, c.key.connector_id}]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from csms.station.model import ConnectorKey
 
 @dataclass(frozen=True, slots=True)
 class Conviction:
-    """One connector's record. `cause` None: it only may still have to be put into service again.
+    """One connector's record. `cause` None: only who took it out of service is to be remembered.
 
     `observed_w`, `allowed_w`, `counted_w`, `step` and `since` are those of `Compliance`.
     `out_of_service`: its charger was told to take it out of service, or may have been.
+    `by_hand`: an operator has taken it out of service, and nobody else puts it back.
     """
 
     connector: ConnectorKey
@@ -28,11 +29,15 @@ class Conviction:
     step: Step
     since: float
     out_of_service: bool = False
+    by_hand: bool = False
 
 
-def recorded(key: ConnectorKey, known: Compliance, *, out_of_service: bool) -> Conviction | None:
+def recorded(
+    key: ConnectorKey, known: Compliance, *, out_of_service: bool, by_hand: bool = False
+) -> Conviction | None:
     """What is to be kept of this connector, None for nothing."""
-    if known.cause is None and known.step is not Step.UNAVAILABLE and not out_of_service:
+    convicted = known.cause is not None or known.step is Step.UNAVAILABLE
+    if not (convicted or out_of_service or by_hand):
         return None
     return Conviction(
         key,
@@ -43,6 +48,7 @@ def recorded(key: ConnectorKey, known: Compliance, *, out_of_service: bool) -> C
         known.step,
         known.since,
         out_of_service,
+        by_hand,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from csms.dispatch.by_hand import Reach
+from csms.dispatch.by_hand import Availability, Reach
 from csms.dispatch.commands import SetLimit
 from csms.ports.tokens import LocalListUpdate
 from csms.station.model import ConnectorKey
@@ -46,8 +46,10 @@ class Answer:
 class ChargerLink(Protocol):
     """Requests to chargers. No method raises for what a charger does or fails to do."""
 
-    def examine(self, action: str, payload: Mapping[str, Any], *, force: bool) -> Reach | None:
-        """Whether any request may be sent as it is, and how it may change limits; None: not at all.
+    def examine(
+        self, action: str, payload: Mapping[str, Any], *, force: bool
+    ) -> Reach | Availability | None:
+        """Whether any request may be sent as it is, and what csms must know of it; None: nothing.
 
         Raises UnknownActionError, and PayloadRefusedError when it is not as the standard has it;
         `force` passes that over, but for what is not JSON.

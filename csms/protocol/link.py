@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from csms.dispatch.by_hand import Reach
+from csms.dispatch.by_hand import Availability, Reach
 from csms.dispatch.commands import Scope, SetLimit
 from csms.errors import PayloadRefusedError, ProtocolError, UnknownActionError
 from csms.ports import Answer, Clock, Exchange, LateAnswers, LocalListUpdate, Outcome
@@ -83,8 +83,10 @@ class OcppLink:
         if connection is not None:
             connection.close(CLOSE_NORMAL, reason)
 
-    def examine(self, action: str, payload: Mapping[str, Any], *, force: bool) -> Reach | None:
-        """Whether any request may be sent as it is, and how it may change limits; None: not at all.
+    def examine(
+        self, action: str, payload: Mapping[str, Any], *, force: bool
+    ) -> Reach | Availability | None:
+        """Whether any request may be sent as it is, and what csms must know of it; None: nothing.
 
         Raises UnknownActionError, PayloadRefusedError.
         """
@@ -96,7 +98,8 @@ class OcppLink:
         found = requests.faults(action, payload)
         if found and (not force or requests.not_json(payload)):
             raise PayloadRefusedError(action, [(f.field, f.what, f.value) for f in found])
-        return by_hand.reach(action, payload, self._clock.now(), valid=not found)
+        about = by_hand.availability(action, payload)
+        return about or by_hand.reach(action, payload, self._clock.now(), valid=not found)
 
     async def call(
         self,

@@ -60,6 +60,7 @@ def _row(station_id: str, conviction: Conviction) -> dict[str, object]:
         "step": conviction.step.name,
         "since": conviction.since,
         "out_of_service": conviction.out_of_service,
+        "by_hand": conviction.by_hand,
     }
 
 
@@ -73,4 +74,5 @@ def _conviction(row: Row[Any]) -> Conviction:
         Step[row.step],
         row.since,
         row.out_of_service,
+        row.by_hand,
     )

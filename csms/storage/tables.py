@@ -267,6 +267,7 @@ convictions = Table(
     Column("step", String, nullable=False),
     Column("since", Double, nullable=False),
     Column("out_of_service", Boolean, nullable=False),
+    Column("by_hand", Boolean, nullable=False, server_default="0"),
     PrimaryKeyConstraint("station_id", "charger_id", "connector_id", name="pk_convictions"),
 )
 

@@ -1,4 +1,4 @@
-"""How far a request that somebody sends by hand may change the limits of a charger.
+"""What a request that somebody sends by hand changes: the limits of a charger, or its availability.
 
 The check of the schema can be overridden. Whatever is not as the standard has it, or is not known
 to be in force from now on and for good, counts as the worst.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from csms.dispatch.by_hand import Reach
+from csms.dispatch.by_hand import Availability, Reach
 from csms.dispatch.commands import PHASES_ASSUMED
 from csms.protocol.ocpp16 import fields, requests
 from csms.protocol.ocpp16.smart_charging import PROFILE_IDS, START_BEFORE_S
@@ -21,6 +21,19 @@ _OWN_ID = (
     f"chargingProfileId must be a number from {PROFILE_IDS} on: those below are csms's own, and a "
     "charger would drop the limit that has it"
 )
+
+
+def availability(action: str, payload: Mapping[str, Any]) -> Availability | None:
+    """What this request puts into or out of service; None when it is not about that.
+
+    What is not as the standard has it may do the most there is: put all into service.
+    """
+    if action != requests.CHANGE_AVAILABILITY:
+        return None
+    told = payload.get("connectorId")
+    connector_id = told if type(told) is int and told > 0 else 0
+    out = fields.fold(fields.text(payload.get("type"))) == "inoperative"
+    return Availability(connector_id, operative=not out)
 
 
 def reach(action: str, payload: Mapping[str, Any], now: float, *, valid: bool) -> Reach | None:

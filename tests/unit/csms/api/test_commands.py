@@ -10,6 +10,7 @@ from csms.errors import (
     ChargerOfflineError,
     ChargerSilentError,
     LimitRefusedError,
+    NotPardonedError,
     PayloadRefusedError,
     UnknownActionError,
     UnknownChargerError,
@@ -74,6 +75,7 @@ async def test_what_a_charger_wrote_is_cleaned_to_the_bottom(api: Api) -> None:
         (UnknownActionError("no action"), 404, "unknown-action"),
         (ChargerOfflineError("offline"), 409, "charger-offline"),
         (LimitRefusedError("no room"), 409, "limit-refused"),
+        (NotPardonedError("pardon it first"), 409, "not-pardoned"),
         (ChargerSilentError("silent"), 504, "charger-silent"),
     ],
 )

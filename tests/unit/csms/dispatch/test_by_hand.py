@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from csms.dispatch.by_hand import Reach
+from csms.dispatch.by_hand import Availability, Reach
 from csms.station.model import Connector, ConnectorKey, CurrentType, RateUnit
 from tests.stations import charger
 
@@ -42,3 +42,11 @@ def test_the_most_a_profile_lets_through(reach: Reach, connector: Connector, wat
 def test_the_connectors_it_concerns(connector_id: int | None, concerned: list[int]) -> None:
     found = Reach(connector_id=connector_id).concerns(charger("A", connectors=2))
     assert [connector.key.connector_id for connector in found] == concerned
+
+
+@pytest.mark.parametrize(("connector_id", "numbers"), [(0, [1, 2]), (2, [2]), (3, [])])
+def test_the_connectors_that_go_into_or_out_of_service(
+    connector_id: int, numbers: list[int]
+) -> None:
+    said = Availability(connector_id, operative=False)
+    assert [key.connector_id for key in said.concerns(charger("A"))] == numbers

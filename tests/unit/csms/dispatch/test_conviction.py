@@ -42,6 +42,11 @@ def test_what_is_out_of_service_is_kept_though_it_counts_no_more(
     assert restored(kept) == Compliance(step=known.step)
 
 
+def test_what_an_operator_took_out_of_service_is_kept_though_it_obeys() -> None:
+    kept = recorded(A1, Compliance(), out_of_service=False, by_hand=True)
+    assert kept == Conviction(A1, None, 0, 0, 0, Step.NONE, 0.0, by_hand=True)
+
+
 def test_after_a_restart_it_stands_as_before() -> None:
     kept = recorded(A1, GUILTY, out_of_service=False)
     assert kept is not None

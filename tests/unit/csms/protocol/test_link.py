@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from csms.dispatch.by_hand import Reach
+from csms.dispatch.by_hand import Availability, Reach
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
 from csms.errors import PayloadRefusedError, UnknownActionError
 from csms.ports import Answer, ChargerLink, Exchange, LocalListUpdate, Outcome
@@ -356,6 +356,9 @@ async def test_a_late_answer_to_a_request_by_hand() -> None:
 def test_requests_by_hand_are_examined() -> None:
     link = Rig().link
     assert link.examine("Reset", {"type": "Soft"}, force=False) is None
+    out = {"connectorId": 1, "type": "Inoperative"}
+    said = link.examine("ChangeAvailability", out, force=False)
+    assert said == Availability(1, operative=False)
     assert link.examine("ClearChargingProfile", {}, force=False) == Reach(
         clears=True, clears_all=True
     )

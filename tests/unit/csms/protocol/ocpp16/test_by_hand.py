@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from csms.dispatch.by_hand import Reach
+from csms.dispatch.by_hand import Availability, Reach
 from csms.protocol.ocpp16 import by_hand
 from csms.station.model import RateUnit
 from tests.unit.csms.protocol.ocpp16.fake_recorder import NOON
@@ -124,3 +124,19 @@ def test_a_remote_start_may_bring_a_profile() -> None:
 @pytest.mark.parametrize("action", ["Reset", "ChangeConfiguration", "DataTransfer"])
 def test_other_requests_are_not_about_limits(action: str) -> None:
     assert by_hand.reach(action, {}, NOON, valid=True) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ({"connectorId": 2, "type": "Inoperative"}, Availability(2, operative=False)),
+        ({"connectorId": 0, "type": "inoperative"}, Availability(0, operative=False)),
+        ({"connectorId": 1, "type": "Operative"}, Availability(1, operative=True)),
+        ({"connectorId": "1", "type": "Open"}, Availability(0, operative=True)),
+        ({"connectorId": True}, Availability(0, operative=True)),
+        ({"connectorId": -1, "type": 7}, Availability(0, operative=True)),
+    ],
+)
+def test_what_goes_into_or_out_of_service(payload: dict[str, Any], said: Availability) -> None:
+    assert by_hand.availability("ChangeAvailability", payload) == said
+    assert by_hand.availability("Reset", payload) is None
