@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -15,7 +15,7 @@ from csms.control.station_loop import LoopSettings
 from csms.control.supervisor import Supervisor, SupervisorSettings
 from csms.dispatch.commands import Scope, SetLimit
 from csms.dispatch.policy import DispatchPolicy
-from csms.errors import StorageError
+from csms.errors import CsmsError, StorageError
 from csms.ports import Answer, Clock
 from csms.protocol.connection import Connection
 from csms.protocol.link import OcppLink
@@ -133,6 +133,15 @@ class Central:
         """Do something as long as csms lives."""
         assert self._tasks is not None
         self._tasks.create_task(what)
+
+    async def command(self, charger_id: str, action: str, payload: Mapping[str, Any]) -> None:
+        """An operator sends a request by hand."""
+        try:
+            await self.supervisor.commands().call(charger_id, action, payload)
+        except CsmsError as error:
+            self._checker.say(f"by hand to {charger_id}: {error}")
+        else:
+            self._checker.say(f"by hand to {charger_id}: answered")
 
     async def told(self, what: Callable[[GridLimits], Awaitable[object]]) -> bool:
         """Say something of the grid limit; whether it was taken and kept."""

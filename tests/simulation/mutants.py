@@ -17,6 +17,7 @@ from csms.balancing import budget
 from csms.balancing.allocation import Share
 from csms.balancing.allocators import max_min
 from csms.control import balancer, orders, sender, supervisor
+from csms.control.by_hand import HandSent
 from csms.control.orders import OrderBook
 from csms.control.sender import Sender
 from csms.control.station_loop import StationLoop
@@ -319,6 +320,18 @@ def _defiant_with_crashes(usual: WorldSettings) -> WorldSettings:
     return replace(defiant, faults=replace(defiant.faults, site=site))
 
 
+def _by_hand_not_counted() -> Sequence[Patch]:
+    def entries(*_: Any) -> list[Entry]:
+        return []
+
+    return [Patch(HandSent, "_entries", entries)]
+
+
+def _with_operator(usual: WorldSettings) -> WorldSettings:
+    site = replace(usual.faults.site, by_hand_every_s=600)
+    return replace(_busy(usual), faults=replace(usual.faults, site=site))
+
+
 def _defiant(usual: WorldSettings) -> WorldSettings:
     return replace(_busy(usual), classes=("ignores_profiles",), odd_chargers=0.5)
 
@@ -423,6 +436,12 @@ _ALL: Iterable[Alteration] = (
         "what goes on at a limit of 0 does not count (I1)",
         _floor_not_counted,
         _with_class("least_at_zero"),
+    ),
+    Alteration(
+        "by_hand_not_counted",
+        "a profile sent by hand does not count (I1)",
+        _by_hand_not_counted,
+        _with_operator,
     ),
     Alteration("feeder_not_checked", "feeders are not looked at (I1)", _feeder_not_checked),
     Alteration("rounding_up", "amperes are rounded up (I12)", _rounding_up, _ac),

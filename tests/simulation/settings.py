@@ -43,13 +43,17 @@ class ChargerFaults:
 
 @dataclass(frozen=True, slots=True)
 class SiteFaults:
-    """What happens to csms, its database and the grid, once per so many seconds (0: never)."""
+    """What happens to csms, its database and the grid, once per so many seconds (0: never).
+
+    `by_hand_every_s`: an operator sends a charging profile by hand.
+    """
 
     crash_every_s: float = 0.0
     cut_every_s: float = 0.0
     cut_too_deep_every_s: float = 0.0
     rival_every_s: float = 0.0
     silence_every_s: float = 0.0
+    by_hand_every_s: float = 0.0
     slow_commit: float = 0.0
     failed_commit: float = 0.0
 

@@ -26,6 +26,7 @@ from tests.simulation.durable import Disk, DurableStore
 from tests.simulation.grid import Grid
 from tests.simulation.mischief import Mischief, every
 from tests.simulation.network import Line, Network
+from tests.simulation.operator import Operator
 from tests.simulation.patches import Patch, patched
 from tests.simulation.population import STAY_S, Visit, hardware, site, visit
 from tests.simulation.settings import WorldSettings
@@ -123,6 +124,13 @@ class World:
         site_faults = self.settings.faults.site
         every(self._loop, site_faults.crash_every_s, self.chance.stream("crashes"), self._arm)
         every(self._loop, site_faults.rival_every_s, self.chance.stream("rivals"), self._rival)
+        operator = Operator(self.station, self.chargers, self.chance)
+        every(
+            self._loop,
+            site_faults.by_hand_every_s,
+            self.chance.stream("by hand"),
+            lambda: operator.act(self._central),
+        )
         self._grid.begin(site_faults)
         every(self._loop, LOOK_S, self.chance.stream("looks"), self._look)
         with seeded_ids(self._ids):
