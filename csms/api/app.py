@@ -10,8 +10,18 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from csms.api import chargers, commissioning, grid, metrics, problems, render, sessions, stations
-from csms.api.operations import Operations
+from csms.api import (
+    chargers,
+    commissioning,
+    grid,
+    metrics,
+    problems,
+    render,
+    security,
+    sessions,
+    stations,
+)
+from csms.api.operations import Operations, SecurityOperations
 from csms.api.schemas import Health, Problem
 from csms.ports import FrameLog
 
@@ -40,7 +50,9 @@ class SafeHeaders:
         await self._app(scope, receive, with_headers)
 
 
-def create_api(operations: Operations, frames: FrameLog) -> FastAPI:
+def create_api(
+    operations: Operations, frames: FrameLog, charger_security: SecurityOperations
+) -> FastAPI:
     """The API on these stations; `frames` is where OCPP frames are kept.
 
     The page at /docs is plain and loads nothing; /openapi.json describes everything.
@@ -70,6 +82,7 @@ def create_api(operations: Operations, frames: FrameLog) -> FastAPI:
     app.include_router(sessions.router(operations))
     app.include_router(chargers.router(operations, frames))
     app.include_router(commissioning.router(operations))
+    app.include_router(security.router(charger_security))
 
     @app.get("/metrics", tags=["process"], response_class=Response)
     async def read_metrics() -> Response:

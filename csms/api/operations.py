@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from csms.control.admission import Knock
+from csms.control.charger_security import ChargerSecurity, KeyChange
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.status import SessionStatus, StationStatus
 from csms.control.trials import Report
-from csms.ports import Losses, StoredSession
+from csms.ports import Losses, SecurityEvent, SecurityProfile, StoredSession
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
 
@@ -58,6 +59,35 @@ class CommissioningOperations(Protocol):
 
     def report(self, charger_id: str) -> Report:
         """The test running, or the last one. Raises NeverCommissionedError."""
+        ...
+
+
+class SecurityOperations(Protocol):
+    """What chargers must show. Failures are KeyRefusedError, ChargerOfflineError, StorageError."""
+
+    def of(self, charger_id: str) -> ChargerSecurity:
+        """What this charger must show."""
+        ...
+
+    async def configure(
+        self,
+        charger_id: str,
+        profile: SecurityProfile,
+        *,
+        key: str | None = None,
+        common_name: str | None = None,
+    ) -> ChargerSecurity:
+        """Say what it must show from now on."""
+        ...
+
+    async def change_key(self, charger_id: str, key: str | None = None) -> KeyChange:
+        """Tell it another key."""
+        ...
+
+    async def events(
+        self, *, charger_id: str | None = None, limit: int = 100, before: int | None = None
+    ) -> list[SecurityEvent]:
+        """The newest security events, newest first."""
         ...
 
 

@@ -36,6 +36,7 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.GridFailSafeError: (HTTPStatus.CONFLICT, "grid-failsafe"),
     errors.NeverCommissionedError: (HTTPStatus.NOT_FOUND, "never-commissioned"),
     errors.CommissioningRefusedError: (HTTPStatus.CONFLICT, "commissioning-refused"),
+    errors.KeyRefusedError: (HTTPStatus.CONFLICT, "key-refused"),
     errors.ConfigurationRefusedError: (HTTPStatus.CONFLICT, "configuration-refused"),
     errors.ChargerRefusedError: (HTTPStatus.BAD_GATEWAY, "charger-refused"),
     errors.ChargerSilentError: (HTTPStatus.GATEWAY_TIMEOUT, "charger-silent"),

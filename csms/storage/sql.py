@@ -12,9 +12,29 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
-from csms.ports import ChargerRecord, Clock, Frame, IdToken, Losses, ModelKey, StoredSession
+from csms.ports import (
+    ChargerRecord,
+    Clock,
+    Credential,
+    Frame,
+    IdToken,
+    Losses,
+    ModelKey,
+    SecurityEvent,
+    StoredSession,
+)
 from csms.station.facts import MeterSample
-from csms.storage import dialect, frames, ledger, lock, migration, samples, sessions, stations
+from csms.storage import (
+    dialect,
+    frames,
+    ledger,
+    lock,
+    migration,
+    samples,
+    security,
+    sessions,
+    stations,
+)
 from csms.storage.reader import Reader
 from csms.storage.retention import Turn
 from csms.storage.work import Stream
@@ -35,6 +55,8 @@ class SqlSettings:
     waiting_samples: int = 10_000
     waiting_frames: int = 10_000
     frames_kept: int = 100_000
+    waiting_security_events: int = 1_000
+    security_events_kept: int = 10_000
     limits_kept_s: float = 30 * 86_400.0
     samples_kept_s: float = 400 * 86_400.0
     busy_timeout_s: float = 5.0
@@ -70,6 +92,8 @@ class SqlStore:
         self._settings = settings or SqlSettings()
         self._samples = Stream(self._save_samples, self._settings.waiting_samples)
         self._frames = Stream(self._save_frames, self._settings.waiting_frames)
+        self._security = Stream(self._save_events, self._settings.waiting_security_events)
+        self._security_turn = Turn()
         self._samples_turn = Turn()
         self._frames_turn = Turn(max(1, self._settings.frames_kept // 10))
         self._limits_turn = Turn()
@@ -92,7 +116,7 @@ class SqlStore:
         self._release = release
 
     async def _open_threads(self) -> None:
-        streams = (self._samples, self._frames)
+        streams = (self._samples, self._frames, self._security)
         writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_limits)
         await writer.open()
         reader = Reader(self._connect_reader)
@@ -180,6 +204,12 @@ class SqlStore:
         frames.save(connection, rows)
         if self._frames_turn.due(len(rows)):
             frames.prune(connection, self._settings.frames_kept, self._frames_turn.at_most)
+
+    def _save_events(self, connection: Connection, rows: Sequence[SecurityEvent]) -> None:
+        security.save_events(connection, rows)
+        if self._security_turn.due(len(rows)):
+            kept = self._settings.security_events_kept
+            security.prune_events(connection, kept, self._security_turn.at_most)
 
     def _save_limits(self, connection: Connection, rows: Collection[ledger.LedgerRow]) -> None:
         ledger.save(connection, rows)
@@ -348,6 +378,28 @@ class SqlStore:
     async def frames(self, charger_id: str, *, limit: int = 200) -> list[Frame]:
         """See `ports.FrameLog`."""
         return await self._read_settled(lambda c: frames.newest(c, charger_id, limit))
+
+    # ------------------------------------------------------------------ security
+
+    async def save_credential(self, credential: Credential) -> None:
+        """See `ports.SecurityStore`."""
+        await self._write(lambda connection: security.save_credential(connection, credential))
+
+    async def load_credentials(self) -> dict[str, Credential]:
+        """See `ports.SecurityStore`."""
+        return await self._read(security.load_credentials)
+
+    def security_event(self, event: SecurityEvent) -> None:
+        """See `ports.SecurityStore`. When the store is not open, it counts as dropped."""
+        self._put(self._security, event)
+
+    async def security_events(
+        self, *, charger_id: str | None = None, limit: int = 100, before: int | None = None
+    ) -> list[SecurityEvent]:
+        """See `ports.SecurityStore`."""
+        return await self._read_settled(
+            lambda c: security.newest_events(c, charger_id, limit, before)
+        )
 
     def _put(self, stream: Stream[Any], row: object) -> None:
         if self._opened is None:

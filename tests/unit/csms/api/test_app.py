@@ -44,6 +44,10 @@ ROUTES = [
     ("GET", "/events"),
     ("POST", "/chargers/{charger_id}/commission"),
     ("GET", "/chargers/{charger_id}/commission"),
+    ("GET", "/chargers/{charger_id}/security"),
+    ("PUT", "/chargers/{charger_id}/security"),
+    ("POST", "/chargers/{charger_id}/security/key"),
+    ("GET", "/security/events"),
     ("GET", "/metrics"),
 ]
 

@@ -6,11 +6,22 @@ import inspect
 
 import pytest
 
-from csms.api.operations import CommissioningOperations, GridLimitOperations, Operations
+from csms.api.operations import (
+    CommissioningOperations,
+    GridLimitOperations,
+    Operations,
+    SecurityOperations,
+)
+from csms.control.charger_security import SecurityDesk
 from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
 from csms.control.supervisor import Supervisor
-from tests.unit.csms.api.fakes import FakeCommissioning, FakeGridLimits, FakeOperations
+from tests.unit.csms.api.fakes import (
+    FakeCommissioning,
+    FakeGridLimits,
+    FakeOperations,
+    FakeSecurity,
+)
 
 
 def the_type_checker_holds_both_to_it(
@@ -25,6 +36,7 @@ def the_type_checker_holds_both_to_it(
         (Operations, 18, (Supervisor, FakeOperations)),
         (GridLimitOperations, 5, (GridLimits, FakeGridLimits)),
         (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
+        (SecurityOperations, 4, (SecurityDesk, FakeSecurity)),
     ],
 )
 def test_the_real_one_and_the_fake_take_the_same_arguments(

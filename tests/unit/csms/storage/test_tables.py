@@ -12,12 +12,14 @@ def test_the_tables() -> None:
     assert sorted(metadata.tables) == [
         "capabilities",
         "chargers",
+        "credentials",
         "frames",
         "grid_limits",
         "id_tokens",
         "limits",
         "meter_samples",
         "model_capabilities",
+        "security_events",
         "sessions",
         "stations",
     ]
