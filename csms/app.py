@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -54,9 +55,13 @@ STALE_INTERVALS = 3
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A running csms: where it is reached, and what runs in it."""
+    """A running csms: where it is reached, and what runs in it.
+
+    `ocpp_url` is without TLS where both are served; `ocpp_tls_url` None: not with TLS.
+    """
 
     ocpp_url: str
+    ocpp_tls_url: str | None
     api_url: str
     supervisor: Supervisor
     store: Store
@@ -88,7 +93,8 @@ async def running(
             )
             book = CredentialBook(kept, secret, clock)
             await book.load()
-            door = DoorKeeper(supervisor, book, kept, clock, door_settings(config))
+            told = functools.partial(link.disconnect, reason="it has a new key")
+            door = DoorKeeper(supervisor, book, kept, clock, door_settings(config), told)
             server = OcppServer(
                 server_settings(config),
                 clock=clock,
@@ -107,7 +113,7 @@ async def running(
                 _serving_api(create_api(supervisor, kept, desk), listener),
             ):
                 app = App(
-                    _ocpp_url(server, config),
+                    *_ocpp_urls(server, config),
                     f"http://{_authority(config.api_host, listener.getsockname()[1])}",
                     supervisor,
                     kept,
@@ -259,11 +265,14 @@ def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _ocpp_url(server: OcppServer, config: Config) -> str:
-    """Where chargers connect: without TLS when both are served."""
-    if config.ocpp_transport == "tls":
-        return f"wss://{_authority(config.ocpp_host, server.tls_port)}/ocpp"
-    return f"ws://{_authority(config.ocpp_host, server.port)}/ocpp"
+def _ocpp_urls(server: OcppServer, config: Config) -> tuple[str, str | None]:
+    """Where chargers connect, and where with TLS."""
+    secure = None
+    if config.ocpp_transport != "plain":
+        secure = f"wss://{_authority(config.ocpp_host, server.tls_port)}/ocpp"
+        if config.ocpp_transport == "tls":
+            return secure, secure
+    return f"ws://{_authority(config.ocpp_host, server.port)}/ocpp", secure
 
 
 @asynccontextmanager

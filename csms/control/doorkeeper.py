@@ -8,6 +8,7 @@ proven, or was told to prove. Whoever is not gets one and the same answer, after
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -53,8 +54,16 @@ class _Proof(NamedTuple):
     wrong: str = ""
 
 
+def _nothing(_charger_id: str) -> None:
+    """Nobody wants to know."""
+
+
 class DoorKeeper:
-    """`ports.Doorkeeper` over a gate that knows which chargers there are."""
+    """`ports.Doorkeeper` over a gate that knows which chargers there are.
+
+    `on_new_key` hears of a charger that has come with a new key, before it is let in: whoever is
+    connected with the old one is not to be believed any longer.
+    """
 
     def __init__(
         self,
@@ -63,12 +72,14 @@ class DoorKeeper:
         events: SecurityStore,
         clock: Clock,
         settings: DoorSettings,
+        on_new_key: Callable[[str], None] = _nothing,
     ) -> None:
         self._gate = gate
         self._book = book
         self._events = events
         self._clock = clock
         self._settings = settings
+        self._on_new_key = on_new_key
         self._attempts = Attempts(settings.attempts)
 
     async def judge(self, approach: Approach) -> Admission:
@@ -152,6 +163,8 @@ class DoorKeeper:
         for kind in await self._book.proven(charger_id, proof.key, proof.profile):
             text = f"it came in with security profile {proof.profile:d}"
             self._tell(kind, charger_id, address, text)
+            if kind == "key_changed":
+                self._on_new_key(charger_id)
 
     def _count(self, charger_id: str, address: str, now: float) -> None:
         if self._attempts.failed(charger_id, address, now):

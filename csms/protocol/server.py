@@ -202,7 +202,7 @@ class OcppServer:
         return None
 
     def _refuse(self, socket: ChargerSocket, request: Request, refusal: Refusal) -> Response:
-        log.info(
+        log.debug(  # the doorkeeper tells of it, but not as often as an outsider likes
             "handshake_refused",
             peer=_address(socket),
             target=printable(redacted(request.path.partition("?")[0])),

@@ -59,6 +59,7 @@ class Entrance:
     gate: KnownGate
     store: MemoryStore
     clock: FakeClock
+    changed: list[str]
 
     async def judge(self, charger_id: str | None = "CP1", **shown: Any) -> Admission:
         approach = Approach(charger_id, shown.pop("address", HERE), **shown)
@@ -81,10 +82,12 @@ async def entrance(
         await store.save_credential(credential)
     book = CredentialBook(store, FakeSecret(), clock)
     await book.load()
-    door = DoorKeeper(gate, book, store, clock, DoorSettings(anonymous, organisation, LIMITS))
+    changed: list[str] = []
+    settings = DoorSettings(anonymous, organisation, LIMITS)
+    door = DoorKeeper(gate, book, store, clock, settings, changed.append)
     as_ports: tuple[Doorkeeper, Gate] = door, gate
     assert len(as_ports) == 2
-    return Entrance(door, gate, store, clock)
+    return Entrance(door, gate, store, clock, changed)
 
 
 def must(profile: int, *, key: bytes | None = KEY, **more: Any) -> Credential:
@@ -180,7 +183,9 @@ async def test_names_in_certificates() -> None:
 async def test_a_pending_key_takes_over_when_it_is_used() -> None:
     at = await entrance(must(1, pending=(hashed(OTHER),)))
     assert await at.lets_in(password=KEY)
+    assert at.changed == []
     assert await at.lets_in(password=OTHER)
+    assert at.changed == ["CP1"]
     assert not await at.lets_in(password=KEY)
     assert [kind for kind, *_ in await at.events()] == ["key_changed", "authentication_failed"]
 
