@@ -11,7 +11,7 @@ from csms.protocol.certificates import CertificateAuthority, Pair, Subject, ec_k
 from csms.station.document import is_identity
 
 CA_DAYS = 3_650
-DAYS = 825
+DAYS = 364
 CA = "ca"
 
 
