@@ -8,6 +8,7 @@ proven, or was told to prove. Whoever is not gets one and the same answer, after
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -31,6 +32,8 @@ from csms.ports import (
 log = structlog.get_logger(__name__)
 
 REMIND_S = 60.0
+TELL_S = 0.05
+REFUSALS_WAITING = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class DoorKeeper:
         self._settings = settings
         self._on_new_key = on_new_key
         self._attempts = Attempts(settings.attempts)
+        self._refused: deque[tuple[str, str, str]] = deque(maxlen=REFUSALS_WAITING)
+        self._telling = False
 
     async def judge(self, approach: Approach) -> Admission:
         """See `ports.Doorkeeper`."""
@@ -98,12 +103,19 @@ class DoorKeeper:
                 return Admission.ADMITTED
             guesses = guesses and proof.profile is SecurityProfile.NONE
         else:
-            if charger_id:
-                self._gate.turned_away(charger_id, address)
-            self._tell_of("authentication_failed", charger_id, address, reason)
+            self._refuse(charger_id, address, reason)
         if guesses:
             self._count(charger_id, address, now)
         return Admission.REFUSED
+
+    def tell_refusals(self) -> None:
+        """Tell of those who were refused since this was done last."""
+        self._telling = False
+        while self._refused:
+            charger_id, address, reason = self._refused.popleft()
+            if charger_id:
+                self._gate.turned_away(charger_id, address)
+            self._tell_of("authentication_failed", charger_id, address, reason)
 
     def turned_away(self, kind: str, address: str, text: str) -> None:
         """See `ports.Doorkeeper`. Counts as a failure of the source, where that is known."""
@@ -165,6 +177,16 @@ class DoorKeeper:
             self._tell(kind, charger_id, address, text)
             if kind == "key_changed":
                 self._on_new_key(charger_id)
+
+    def _refuse(self, charger_id: str, address: str, reason: str) -> None:
+        """Note a refusal, to be told a moment later.
+
+        Telling takes longer or shorter by what there is to tell; the answer must not.
+        """
+        self._refused.append((charger_id, address, reason))
+        if not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_later(TELL_S, self.tell_refusals)
 
     def _count(self, charger_id: str, address: str, now: float) -> None:
         if self._attempts.failed(charger_id, address, now):

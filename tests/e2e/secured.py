@@ -21,6 +21,7 @@ from websockets.typing import Subprotocol
 
 from csms.app import App, running
 from csms.config import Config
+from csms.control.doorkeeper import TELL_S
 from csms.station.document import parse_station
 from tests.e2e.quick import CONFIG
 from tests.unit.csms.protocol.authorities import development
@@ -146,6 +147,7 @@ class Secured:
 
     async def events(self) -> list[dict[str, Any]]:
         """Security events, oldest first, but for those of our own setting up."""
+        await asyncio.sleep(2 * TELL_S)
         answer = await self.api.get("/security/events?limit=1000")
         found: list[dict[str, Any]] = answer.raise_for_status().json()["events"]
         return [event for event in reversed(found) if event["kind"] != "credential_set"]

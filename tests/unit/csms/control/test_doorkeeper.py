@@ -23,6 +23,7 @@ from csms.ports import (
 from csms.storage.memory import MemoryStore
 from tests.unit.csms.control.fakes import FakeClock
 from tests.unit.csms.control.test_credentials import KEY, OTHER, FakeSecret, hashed
+from tests.unit.csms.protocol.fakes import pass_time, virtual
 
 HERE = "10.0.0.1"
 LIMITS = AttemptLimits(per_source_per_min=20, per_charger_per_min=4)
@@ -70,6 +71,7 @@ class Entrance:
 
     async def events(self) -> list[tuple[str, str, str]]:
         """Kind, charger and text, oldest first."""
+        self.door.tell_refusals()
         found = reversed(await self.store.security_events())
         return [(e.kind, e.charger_id, e.text) for e in found]
 
@@ -209,6 +211,7 @@ async def test_unknown_and_impossible_names_are_refused_as_a_wrong_key_is(
     at = await entrance(must(1), anonymous=anonymous)
     for name in ("CP1", "X", None):
         assert await at.judge(name, password=OTHER) is Admission.REFUSED
+    at.door.tell_refusals()
     assert at.gate.knocked == ["X"]
 
 
@@ -255,6 +258,19 @@ async def test_a_charger_kept_out_for_other_reasons_has_not_failed() -> None:
     assert await at.events() == []
     at.gate.shut = False
     assert await at.lets_in(password=KEY)
+
+
+@virtual
+async def test_a_refusal_is_told_a_moment_after_the_answer() -> None:
+    at = await entrance(must(1))
+    for _ in range(2):
+        await at.judge(password=OTHER)
+        assert await at.store.security_events() == []
+    await pass_time(0.1)
+    assert len(await at.store.security_events()) == 2
+    await at.judge(password=OTHER)
+    await pass_time(0.1)
+    assert len(await at.store.security_events()) == 3
 
 
 async def test_browsers_and_failed_tls_are_events() -> None:
