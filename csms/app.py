@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from csms.api.app import create_api
 from csms.balancing.demand import DemandPolicy
 from csms.config import Config
+from csms.control.attempts import AttemptLimits
+from csms.control.charger_security import SecurityDesk
 from csms.control.clock import SystemClock
+from csms.control.credentials import CredentialBook
+from csms.control.doorkeeper import DoorKeeper, DoorSettings
 from csms.control.recorder import RecorderSettings
 from csms.control.registration import RegistrationSettings
 from csms.control.station_loop import LoopSettings
@@ -25,14 +32,16 @@ from csms.dispatch.policy import DispatchPolicy
 from csms.errors import ConfigError
 from csms.ports import Answer, Clock, Store
 from csms.protocol.connection import Connection, ConnectionSettings
+from csms.protocol.exposure import Exposure, exposure
 from csms.protocol.link import OcppLink
 from csms.protocol.liveness import LivenessSettings
 from csms.protocol.ocpp16 import routes
 from csms.protocol.server import OcppServer, ServerSettings
+from csms.protocol.tls import TlsSettings, server_context
 from csms.protocol.wire import WireLimits
 from csms.station.model import Station
 from csms.station.units import kw_to_w
-from csms.storage import SqlSettings, SqlStore
+from csms.storage import SecretFile, SqlSettings, SqlStore
 from csms.storage.writer import WriterSettings
 
 log = structlog.get_logger(__name__)
@@ -46,9 +55,13 @@ STALE_INTERVALS = 3
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A running csms: where it is reached, and what runs in it."""
+    """A running csms: where it is reached, and what runs in it.
+
+    `ocpp_url` is without TLS where both are served; `ocpp_tls_url` None: not with TLS.
+    """
 
     ocpp_url: str
+    ocpp_tls_url: str | None
     api_url: str
     supervisor: Supervisor
     store: Store
@@ -65,33 +78,42 @@ async def running(
     """
     clock = SystemClock()
     kept = _store(config, clock) if store is None else store
+    secret = SecretFile(config.key_secret_file)
     wiring = _Wiring()
     with _single_errors(), _listening(config.api_host, config.api_port, "api_port") as listener:
         await kept.open()
         try:
+            link = OcppLink(wiring.connection, wiring, clock)
             supervisor = Supervisor(
                 stations,
                 store=kept,
-                link=OcppLink(wiring.connection, wiring, clock),
+                link=link,
                 clock=clock,
                 settings=supervisor_settings(config),
             )
+            book = CredentialBook(kept, secret, clock)
+            await book.load()
+            told = functools.partial(link.disconnect, reason="it has a new key")
+            door = DoorKeeper(supervisor, book, kept, clock, door_settings(config), told)
             server = OcppServer(
                 server_settings(config),
                 clock=clock,
                 gate=supervisor,
+                door=door,
                 recorder=supervisor.recorder,
                 frames=kept,
                 serve_action=routes.serve,
             )
+            desk = SecurityDesk(book, kept, link, clock)
             wiring.supervisor, wiring.server = supervisor, server
             async with (
                 supervisor.running(),
+                _reminding(door, config),
                 _serving_chargers(server, config),
-                _serving_api(supervisor, kept, listener),
+                _serving_api(create_api(supervisor, kept, desk), listener),
             ):
                 app = App(
-                    f"ws://{_authority(config.ocpp_host, server.port)}/ocpp",
+                    *_ocpp_urls(server, config),
                     f"http://{_authority(config.api_host, listener.getsockname()[1])}",
                     supervisor,
                     kept,
@@ -155,11 +177,43 @@ def supervisor_settings(config: Config) -> SupervisorSettings:
     )
 
 
+def door_settings(config: Config) -> DoorSettings:
+    """Who may come in. Raises ConfigError when anybody could come from anywhere."""
+    try:
+        reach = exposure(config.ocpp_host)
+    except OSError as error:
+        raise _cannot_listen(config.ocpp_host, config.ocpp_port, "ocpp_host", error) from None
+    anonymous = config.anonymous_chargers
+    if anonymous == "accept" and reach is Exposure.PUBLIC:
+        what = (
+            f"is accept, but ocpp_host is {config.ocpp_host}, which anybody may reach: "
+            "listen on one private address, or give the chargers keys"
+        )
+        raise ConfigError("csms", [("anonymous_chargers", what)])
+    return DoorSettings(
+        anonymous=anonymous == "accept" or (anonymous == "loopback" and reach is Exposure.LOOPBACK),
+        organisation=config.tls_client_organisation,
+        attempts=AttemptLimits(
+            config.failures_per_source_per_min, config.failures_per_charger_per_min
+        ),
+    )
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """TLS towards chargers, None without it. Raises ConfigError when a file cannot be used."""
+    if config.ocpp_transport == "plain":
+        return None
+    pairs = list(zip(config.tls_certificate_files, config.tls_key_files, strict=True))
+    return server_context(TlsSettings(pairs, config.tls_client_ca_file))
+
+
 def server_settings(config: Config) -> ServerSettings:
-    """What the websocket server takes from the configuration."""
+    """What the websocket server takes from the configuration. Raises ConfigError."""
     return ServerSettings(
         host=config.ocpp_host,
-        port=config.ocpp_port,
+        port=None if config.ocpp_transport == "tls" else config.ocpp_port,
+        tls_port=None if config.ocpp_transport == "plain" else config.ocpp_tls_port,
+        tls=tls_context(config),
         max_frame_bytes=config.max_frame_bytes,
         wire=WireLimits(write_buffer_bytes=config.write_buffer_bytes),
         connection=ConnectionSettings(
@@ -181,6 +235,7 @@ def _store(config: Config, clock: Clock) -> SqlStore:
         settings=SqlSettings(
             writer=WriterSettings(window_s=config.commit_window_ms / 1_000),
             frames_kept=config.frames_kept,
+            security_events_kept=config.security_events_kept,
             samples_kept_s=config.samples_kept_days * DAY_S,
         ),
     )
@@ -211,12 +266,38 @@ def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _ocpp_urls(server: OcppServer, config: Config) -> tuple[str, str | None]:
+    """Where chargers connect, and where with TLS."""
+    secure = None
+    if config.ocpp_transport != "plain":
+        secure = f"wss://{_authority(config.ocpp_host, server.tls_port)}/ocpp"
+        if config.ocpp_transport == "tls":
+            return secure, secure
+    return f"ws://{_authority(config.ocpp_host, server.port)}/ocpp", secure
+
+
+@asynccontextmanager
+async def _reminding(door: DoorKeeper, config: Config) -> AsyncIterator[None]:
+    """As long as chargers may come without proof, by the operator's word, the log says so."""
+    async with asyncio.TaskGroup() as tasks:
+        reminder = None
+        if config.anonymous_chargers == "accept":
+            reminder = tasks.create_task(door.remind())
+        try:
+            yield
+        finally:
+            if reminder is not None:
+                reminder.cancel()
+
+
 @asynccontextmanager
 async def _serving_chargers(server: OcppServer, config: Config) -> AsyncIterator[None]:
     try:
         await server.start()
     except OSError as error:
-        raise _cannot_listen(config.ocpp_host, config.ocpp_port, "ocpp_port", error) from None
+        ports = {"plain": "ocpp_port", "tls": "ocpp_tls_port", "both": "ocpp_port, ocpp_tls_port"}
+        setting = ports[config.ocpp_transport]
+        raise _cannot_listen(config.ocpp_host, config.ocpp_port, setting, error) from None
     try:
         yield
     finally:
@@ -240,12 +321,10 @@ class _ApiServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serving_api(
-    supervisor: Supervisor, store: Store, listener: socket.socket
-) -> AsyncIterator[None]:
+async def _serving_api(api: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
     server = _ApiServer(
         uvicorn.Config(
-            create_api(supervisor, store),
+            api,
             http="h11",
             ws="none",
             lifespan="off",

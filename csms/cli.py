@@ -1,4 +1,4 @@
-"""The command line: serve, demo, check-config, commission, call, tokens, migrate."""
+"""The command line: serve, demo, check-config, commission, call, tokens, migrate, make-ca."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from csms.call import call as call_charger
 from csms.client import ApiError
 from csms.commission import follow, show
 from csms.config import Config, load, load_stations
+from csms.control.clock import SystemClock
 from csms.demo.run import DemoOptions, run_demo
 from csms.errors import ConfigError, StorageError
+from csms.make_ca import make_ca, settings_for
 from csms.preflight import preflight, resolved
 from csms.station.document import dump_station
 from csms.station.model import Station
@@ -133,6 +135,28 @@ def migrate(config: ConfigFile = None) -> None:
     with _readable_errors():
         migrate_database(load(config, os.environ).database_url)
     typer.echo("the database is up to date")
+
+
+@app.command("make-ca")
+def make_development_ca(
+    folder: Annotated[Path, typer.Argument(help="Where the files go; a CA there is used again.")],
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name or address chargers reach the server by. May be given again."),
+    ] = None,
+    charger: Annotated[
+        list[str] | None,
+        typer.Option(help="A charger that gets a certificate. May be given again."),
+    ] = None,
+    organisation: Annotated[str, typer.Option(help="Organisation in all of them.")] = "csms",
+) -> None:
+    """Make a CA and certificates for development, and print the settings that use them."""
+    hosts = host or ["localhost", "127.0.0.1", "::1"]
+    with _readable_errors():
+        written = make_ca(folder, hosts, charger or [], organisation, SystemClock().now())
+    for path in written:
+        typer.echo(f"# wrote {path}")
+    typer.echo(settings_for(folder.absolute()))
 
 
 def _web_address(address: str) -> str:

@@ -27,11 +27,18 @@ ENVIRONMENT_PREFIX = "CSMS_"
 # Kubernetes sets these for a service that is named csms; they are no settings of ours.
 FOREIGN_VARIABLES = re.compile(r"CSMS_(SERVICE_|PORT$|PORT_\d)")
 HEARTBEATS_MISSED = 3
+FILES_BESIDE_SETTINGS = (
+    "stations",
+    "tls_certificate_files",
+    "tls_key_files",
+    "tls_client_ca_file",
+)
 SAY_WHERE = "name a station's file with --config, or in the setting stations (CSMS_STATIONS)"
 NO_STATIONS = f"there is no such file or folder: {SAY_WHERE}"
 
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+FilePath = Annotated[Path, Field(strict=False)]
 
 
 class Config(BaseModel):
@@ -41,6 +48,39 @@ class Config(BaseModel):
 
     ocpp_host: str = Field("127.0.0.1", min_length=1, description="address chargers connect to")
     ocpp_port: Port = Field(9000, description="port chargers connect to; 0 takes a free one")
+    ocpp_transport: Literal["plain", "tls", "both"] = Field(
+        "plain", description="how chargers connect: ws on ocpp_port, wss on ocpp_tls_port, or both"
+    )
+    ocpp_tls_port: Port = Field(
+        9443, description="port chargers connect to with TLS; 0 takes a free one"
+    )
+    tls_certificate_files: list[FilePath] = Field(
+        [], max_length=8, description="certificate chains in PEM (RSA and ECDSA), served at once"
+    )
+    tls_key_files: list[FilePath] = Field(
+        [], max_length=8, description="their private keys in PEM, in the same order"
+    )
+    tls_client_ca_file: FilePath | None = Field(
+        None, description="CA of the certificates of chargers (security profile 3), in PEM"
+    )
+    tls_client_organisation: str | None = Field(
+        None, min_length=1, description="organisation the certificates of chargers must name"
+    )
+    anonymous_chargers: Literal["loopback", "accept", "refuse"] = Field(
+        "loopback",
+        description="chargers without key or certificate: accepted when ocpp_host is a loopback "
+        "address, accepted unless it is public, or refused",
+    )
+    key_secret_file: FilePath = Field(
+        Path("csms.secret"),
+        description="file of the secret keys of chargers are hashed with; made with the first key",
+    )
+    failures_per_source_per_min: int = Field(
+        60, ge=1, le=100_000, description="failed authentications of one address before it waits"
+    )
+    failures_per_charger_per_min: int = Field(
+        10, ge=1, le=100_000, description="the same, as one charger from one address"
+    )
     api_host: str = Field("127.0.0.1", min_length=1, description="address of the HTTP API")
     api_port: Port = Field(8080, description="port of the HTTP API; 0 takes a free one")
     database_url: str = Field(
@@ -129,6 +169,9 @@ class Config(BaseModel):
     frames_kept: int = Field(
         100_000, ge=0, le=100_000_000, description="newest OCPP frames kept in the database"
     )
+    security_events_kept: int = Field(
+        10_000, ge=100, le=10_000_000, description="newest security events kept in the database"
+    )
     samples_kept_days: int = Field(
         400, ge=1, le=36_500, description="time meter samples are kept in the database"
     )
@@ -148,6 +191,19 @@ class Config(BaseModel):
             raise ValueError(
                 f"idle_timeout_s is {self.idle_timeout_s:g}, but must be at least {least_s}: "
                 f"{HEARTBEATS_MISSED} times heartbeat_interval_s"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _every_certificate_has_its_key(self) -> Config:
+        if len(self.tls_certificate_files) != len(self.tls_key_files):
+            raise ValueError(
+                f"there are {len(self.tls_certificate_files)} tls_certificate_files, but "
+                f"{len(self.tls_key_files)} tls_key_files"
+            )
+        if self.ocpp_transport != "plain" and not self.tls_certificate_files:
+            raise ValueError(
+                f"ocpp_transport is {self.ocpp_transport}, but there are no tls_certificate_files"
             )
         return self
 
@@ -188,9 +244,18 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             )
         ]
         raise ConfigError(origin, problems) from None
-    if "stations" in names:  # a variable's path is meant from where the process was started
-        return config
-    return config.model_copy(update={"stations": base / config.stations})
+    return _from_folder(config, base, names)
+
+
+def _from_folder(config: Config, base: Path, names: Mapping[str, str]) -> Config:
+    """Relative files are meant from the settings file; in a variable from where csms is started."""
+    found: dict[str, Any] = {}
+    for name in FILES_BESIDE_SETTINGS:
+        value = getattr(config, name)
+        if name in names or value is None:
+            continue
+        found[name] = [base / each for each in value] if isinstance(value, list) else base / value
+    return config.model_copy(update=found)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -328,6 +393,7 @@ def _bounds(field: FieldInfo) -> str:
     ]
     if bounds:
         return ", ".join(bounds)
+    paths = "path" in f"{field.annotation}".casefold()
     if get_origin(field.annotation) is list:
-        return "list of texts"
-    return "path" if field.annotation is Path else "text"
+        return "list of paths" if paths else "list of texts"
+    return "path" if paths else "text"

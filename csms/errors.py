@@ -23,7 +23,9 @@ CsmsError
 │   ├── ConfigurationRefusedError  a new station configuration cannot hold; lists every reason
 │   ├── GridFailSafeError       the limit source is lost: only the source itself ends the fail-safe
 │   ├── CommissioningRefusedError  a commissioning test cannot begin; says why
+│   ├── KeyRefusedError         a key or security profile cannot be set so; says why
 │   └── NeverCommissionedError  there is no report of a commissioning test of this charger
+├── CertificateRefusedError     a certificate that was asked for is not signed; says why
 ├── StorageError                the database could not take or give what was asked
 └── ProtocolError               a frame cannot be served; knows its OCPP-J error code
 """
@@ -147,8 +149,16 @@ class CommissioningRefusedError(StationError):
     """A commissioning test of the charger cannot begin now."""
 
 
+class KeyRefusedError(StationError):
+    """A key or a security profile cannot be set so, or not now."""
+
+
 class NeverCommissionedError(StationError):
     """No commissioning test of the charger has been begun since csms started."""
+
+
+class CertificateRefusedError(CsmsError):
+    """A certificate that a charger asked for is not signed."""
 
 
 class StorageError(CsmsError):

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from csms.protocol.redaction import HIDDEN, is_secret_name, without_keys
+
 # Chatty at info; what matters of theirs is logged by csms itself, escaped.
 QUIET = {
     "alembic": logging.WARNING,
@@ -30,6 +32,14 @@ class StandardError(logging.StreamHandler[TextIO]):
         """Write one record."""
         self.stream = sys.stderr
         super().emit(record)
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Hide keys and passwords, should one ever get into a record (safety.md A18)."""
+    return {
+        name: HIDDEN if is_secret_name(name) else without_keys(value)
+        for name, value in event.items()
+    }
 
 
 def escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -53,6 +63,7 @@ def configure(level: str, form: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
         escape,
     ]
     structlog.configure(

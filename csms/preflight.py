@@ -6,9 +6,11 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from csms.app import door_settings, tls_context
 from csms.config import Config
 from csms.control.kept_stations import KeptStation, Origin, in_force, require_default
 from csms.errors import ConfigError, StorageError
+from csms.protocol.exposure import Exposure, exposure
 from csms.station.model import Charger, Connector, Station
 from csms.station.units import w_to_kw
 from csms.storage import peek
@@ -30,6 +32,8 @@ def preflight(config: Config, configured: Sequence[Station]) -> Preflight:
     Raises ConfigError with all that `csms serve` would refuse.
     """
     problems = [*_address_problems(config)]
+    if not problems:
+        problems += _security_problems(config)
     try:
         kept = peek(config.database_url)
     except StorageError as error:
@@ -38,7 +42,11 @@ def preflight(config: Config, configured: Sequence[Station]) -> Preflight:
         raise ConfigError("the settings", problems)
     stations = in_force(configured, kept.stations)
     require_default(config.default_station, stations)
-    warnings = [*_token_warnings(config, kept.id_tokens), *_station_warnings(stations)]
+    warnings = [
+        *_exposure_warnings(config),
+        *_token_warnings(config, kept.id_tokens),
+        *_station_warnings(stations),
+    ]
     return Preflight(stations, warnings)
 
 
@@ -48,9 +56,31 @@ def _address_problems(config: Config) -> Iterator[tuple[str, str]]:
             socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except OSError as error:
             yield setting, f"{host!r} is no address of this machine: {error}"
+    if config.ocpp_transport == "both" and config.ocpp_port == config.ocpp_tls_port != 0:
+        yield (
+            "ocpp_tls_port",
+            f"is {config.ocpp_tls_port}, as ocpp_port is: they cannot be the same",
+        )
     hosts = {config.ocpp_host, config.api_host}
     if config.ocpp_port == config.api_port != 0 and (len(hosts) == 1 or hosts & ANY_ADDRESS):
         yield "api_port", f"is {config.api_port}, as ocpp_port is: they cannot be the same"
+
+
+def _security_problems(config: Config) -> Iterator[tuple[str, str]]:
+    for check in (door_settings, tls_context):
+        try:
+            check(config)
+        except ConfigError as error:
+            yield from error.problems
+
+
+def _exposure_warnings(config: Config) -> Iterator[str]:
+    public = exposure(config.ocpp_host) is Exposure.PUBLIC
+    if public and config.ocpp_transport != "tls":
+        yield (
+            f"ocpp_host is {config.ocpp_host} and ocpp_transport is {config.ocpp_transport}: keys "
+            "of chargers can be read on the way; use TLS, or a network you trust"
+        )
 
 
 def _token_warnings(config: Config, kept: int) -> Iterator[str]:

@@ -7,11 +7,13 @@ import json
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
 from simulators.charge_point.client import ChargePointClient, ClientSettings, websocket_dialler
+from simulators.charge_point.credentials import Credentials, key_bytes
 from simulators.charge_point.events import Event, Watcher
 from simulators.charge_point.hardware import CurrentType, Hardware
 from simulators.charge_point.quirks import Quirks, parse_quirks
@@ -51,6 +53,18 @@ Url = Annotated[
         help="Where csms takes chargers: ws://host:port/path.",
     ),
 ]
+Key = Annotated[
+    str | None, typer.Option(help="Key of HTTP Basic: as text, or 32 or more hex digits.")
+]
+User = Annotated[str | None, typer.Option(help="User of HTTP Basic; else the id.")]
+CaFile = Annotated[
+    Path | None, typer.Option(help="CA of the server's certificate; else any is believed.")
+]
+CertificateFile = Annotated[
+    Path | None, typer.Option(help="Certificate to show, with --private-key.")
+]
+KeyFile = Annotated[Path | None, typer.Option(help="Private key of --certificate.")]
+OriginHeader = Annotated[str | None, typer.Option(help="Origin header, as browsers send.")]
 Api = Annotated[
     str,
     typer.Option(
@@ -127,6 +141,12 @@ def charger(
         list[str] | None,
         typer.Option(help="How it misbehaves: deaf, slow_answer_s=30, … May be given again."),
     ] = None,
+    key: Key = None,
+    user: User = None,
+    ca: CaFile = None,
+    certificate: CertificateFile = None,
+    private_key: KeyFile = None,
+    origin: OriginHeader = None,
     duration: Duration = None,
     speed: Speed = 1.0,
     as_json: AsJson = False,
@@ -135,13 +155,15 @@ def charger(
     kind = CurrentType.AC if ac else CurrentType.DC
     settings = ClientSettings()
     quirks = _quirks(quirk or [])
+    credentials = Credentials(key_bytes(key), user, ca, certificate, private_key, origin)
     point = ChargePointClient(
         Hardware.uniform(charger_id, max_kw * 1000, connectors, kind),
-        websocket_dialler(url, charger_id, settings),
+        websocket_dialler(url, charger_id, settings, credentials),
         Clock(speed),
         settings=settings,
         quirks=quirks,
         watcher=_watcher(as_json=as_json),
+        credentials=credentials,
     )
 
     async def work(stop: asyncio.Event) -> None:

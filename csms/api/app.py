@@ -20,11 +20,12 @@ from csms.api import (
     problems,
     render,
     reservations,
+    security,
     sessions,
     stations,
     tokens,
 )
-from csms.api.operations import Operations
+from csms.api.operations import Operations, SecurityOperations
 from csms.api.schemas import Health, Problem
 from csms.ports import Archive
 
@@ -53,7 +54,9 @@ class SafeHeaders:
         await self._app(scope, receive, with_headers)
 
 
-def create_api(operations: Operations, archive: Archive) -> FastAPI:
+def create_api(
+    operations: Operations, archive: Archive, charger_security: SecurityOperations
+) -> FastAPI:
     """The API on these stations; `archive` is where OCPP frames are kept.
 
     The page at /docs is plain and loads nothing; /openapi.json describes everything.
@@ -87,6 +90,7 @@ def create_api(operations: Operations, archive: Archive) -> FastAPI:
     app.include_router(tokens.router(operations))
     app.include_router(local_lists.router(operations))
     app.include_router(reservations.router(operations))
+    app.include_router(security.router(charger_security))
 
     @app.get("/metrics", tags=["process"], response_class=Response)
     async def read_metrics() -> Response:

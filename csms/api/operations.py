@@ -6,12 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from csms.control.admission import Knock
+from csms.control.charger_security import ChargerSecurity, KeyChange
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.local_lists import ListStatus
 from csms.control.status import ConnectorView, SessionStatus, StationStatus
 from csms.control.trials import Report
-from csms.ports import ChargerReport, Exchange, IdToken, Losses, StoredSession, Topic
+from csms.ports import (
+    ChargerReport,
+    Exchange,
+    IdToken,
+    Losses,
+    SecurityEvent,
+    SecurityProfile,
+    StoredSession,
+    Topic,
+)
 from csms.station.grid import GridStep
 from csms.station.model import ConnectorKey, Station
 from csms.station.tokens import Reservation
@@ -192,6 +202,34 @@ class CommandOperations(Protocol):
 
     def reports(self, charger_id: str, topic: Topic) -> Sequence[ChargerReport]:
         """What the charger said on this topic, newest first. Raises UnknownChargerError."""
+
+
+class SecurityOperations(Protocol):
+    """What chargers must show. Failures are KeyRefusedError, ChargerOfflineError, StorageError."""
+
+    def of(self, charger_id: str) -> ChargerSecurity:
+        """What this charger must show."""
+        ...
+
+    async def configure(
+        self,
+        charger_id: str,
+        profile: SecurityProfile,
+        *,
+        key: str | None = None,
+        common_name: str | None = None,
+    ) -> ChargerSecurity:
+        """Say what it must show from now on."""
+        ...
+
+    async def change_key(self, charger_id: str, key: str | None = None) -> KeyChange:
+        """Tell it another key."""
+        ...
+
+    async def events(
+        self, *, charger_id: str | None = None, limit: int = 100, before: int | None = None
+    ) -> list[SecurityEvent]:
+        """The newest security events, newest first."""
         ...
 
 

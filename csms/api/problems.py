@@ -43,6 +43,7 @@ STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
     errors.UnknownActionError: (HTTPStatus.NOT_FOUND, "unknown-action"),
     errors.LimitRefusedError: (HTTPStatus.CONFLICT, "limit-refused"),
     errors.NotPardonedError: (HTTPStatus.CONFLICT, "not-pardoned"),
+    errors.KeyRefusedError: (HTTPStatus.CONFLICT, "key-refused"),
     errors.ConfigurationRefusedError: (HTTPStatus.CONFLICT, "configuration-refused"),
     errors.ChargerRefusedError: (HTTPStatus.BAD_GATEWAY, "charger-refused"),
     errors.ChargerSilentError: (HTTPStatus.GATEWAY_TIMEOUT, "charger-silent"),

@@ -306,11 +306,16 @@ class Supervisor:
         if self._commissioning.keeps_out(charger_id):
             return False
         if self.loop_of(charger_id) is None and not await self._adopt(charger_id):
-            self._knocks.add(charger_id, address, self._clock.now())
+            self.turned_away(charger_id, address)
             return False
         self._knocks.forget(charger_id)
         await self.recorder.remember(charger_id)
         return True
+
+    def turned_away(self, charger_id: str, address: str) -> None:
+        """`ports.Gate`: kept as a knock when no station has the charger."""
+        if self.loop_of(charger_id) is None:
+            self._knocks.add(charger_id, address, self._clock.now())
 
     def registered(self, charger_id: str) -> bool:
         """`ports.Gate`: whether a boot of this charger was accepted before."""

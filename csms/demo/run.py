@@ -84,6 +84,8 @@ def demo_config(folder: Path, speed: float) -> Config:
     defaults = Config()
     return Config(
         database_url=f"sqlite:///{folder / 'demo.db'}",
+        key_secret_file=folder / "demo.secret",
+        anonymous_chargers="accept",  # the simulated site shows no keys; the bind is loopback
         ocpp_port=_free_or_any(defaults.ocpp_port),
         api_port=_free_or_any(defaults.api_port),
         meter_interval_s=max(1, round(2 / speed)),

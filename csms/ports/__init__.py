@@ -18,6 +18,17 @@ from csms.ports.reports import (
     StopReport,
     Topic,
 )
+from csms.ports.security import (
+    Admission,
+    Approach,
+    CertificateNames,
+    Credential,
+    Doorkeeper,
+    Secret,
+    SecurityEvent,
+    SecurityProfile,
+    SecurityStore,
+)
 from csms.ports.sessions import SessionStore, StoredSession
 from csms.ports.store import (
     ChargerRecord,
@@ -32,15 +43,20 @@ from csms.ports.store import (
 from csms.ports.tokens import IdToken, LocalListUpdate, TokenStatus, TokenStore
 
 __all__ = [
+    "Admission",
     "Answer",
+    "Approach",
     "Archive",
     "BootReport",
     "BootVerdict",
+    "CertificateNames",
     "ChargerLink",
     "ChargerRecord",
     "ChargerReport",
     "Clock",
     "ConvictionStore",
+    "Credential",
+    "Doorkeeper",
     "Exchange",
     "Frame",
     "FrameLog",
@@ -56,6 +72,10 @@ __all__ = [
     "Quarantine",
     "Quarantined",
     "Recorder",
+    "Secret",
+    "SecurityEvent",
+    "SecurityProfile",
+    "SecurityStore",
     "SessionStore",
     "StartReport",
     "StartVerdict",

@@ -72,10 +72,14 @@ class StopReport:
 
 
 class Gate(Protocol):
-    """Who may connect."""
+    """Which chargers there are. Who somebody is, is the doorkeeper's question."""
 
     async def admit(self, charger_id: str, address: str) -> bool:
         """Whether this charger is known (or may be made so). A refused one is listed as knocked."""
+        ...
+
+    def turned_away(self, charger_id: str, address: str) -> None:
+        """Somebody called so could not prove it: listed as knocked when no station has it."""
         ...
 
     def registered(self, charger_id: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry
 from csms.ports.archive import Archive
+from csms.ports.security import SecurityStore
 from csms.ports.sessions import SessionStore
 from csms.ports.tokens import TokenStore
 from csms.station.model import ConnectorKey
@@ -145,7 +146,7 @@ class Losses:
     rows: int = 0
 
 
-class Store(SessionStore, LoopStore, StationStore, TokenStore, Archive, Protocol):
+class Store(SessionStore, LoopStore, StationStore, TokenStore, Archive, SecurityStore, Protocol):
     """Everything that survives, in one place."""
 
     def losses(self) -> Losses:

@@ -1,23 +1,28 @@
 """Who may open a WebSocket, and as which charger.
 
-OCPP security profile 0 only: the identity is the one in the URL (OCPP-J 1.6 §3.1.1), and the gate
-knows which identities there are. Everything here happens before the connection is upgraded.
+The identity is the one in the URL (OCPP-J 1.6 §3.1.1); what proves it (OCPP 1.6 security white
+paper, profiles 1 to 3) is read here and judged by the doorkeeper. Everything happens before the
+connection is upgraded.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
-from csms.ports import Gate
+from csms.ports import Admission, Approach, CertificateNames, Doorkeeper
 from csms.station.document import is_identity
 
 SUBPROTOCOL = "ocpp1.6"
 
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+LONGEST_CREDENTIALS = 1024
+
 _AUTHORITY = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 
 
@@ -42,7 +47,10 @@ class Refusal:
     text: str
 
 
-NO_SUCH_CHARGER = Refusal(HTTPStatus.NOT_FOUND, "No such charger.\n")
+UNPROVEN = Refusal(HTTPStatus.UNAUTHORIZED, "Not authenticated.\n")
+"""One answer for an unknown charger and for a wrong key: it does not show which ids there are."""
+
+TOO_MANY = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts.\n")
 NO_BROWSERS = Refusal(HTTPStatus.FORBIDDEN, "Not for browsers.\n")
 
 
@@ -73,17 +81,55 @@ def choose(offers: Sequence[str]) -> str | None:
     return next((o for o in offers if o.casefold() == SUBPROTOCOL), None)
 
 
-async def admit(
-    gate: Gate, target: str, *, origins: Sequence[str], protocols: Iterable[str], address: str
-) -> Visitor | Refusal:
-    """Decide on a handshake from its target and its Origin and Sec-WebSocket-Protocol headers.
+def password_of(headers: Sequence[str], charger_id: str) -> bytes | None:
+    """The password of an HTTP Basic header (RFC 7617) whose user is this charger; else None.
 
-    A charger sends no Origin; whoever does is a browser, led here by somebody's web page.
+    The user is compared without regard to case, as some chargers write it otherwise than the URL;
+    an identity may hold a colon, so the header is not split at the first one. The password is any
+    bytes: white paper A00.FR.206 does not make it text.
+    """
+    if len(headers) != 1 or len(headers[0]) > LONGEST_CREDENTIALS:
+        return None
+    scheme, _, encoded = headers[0].strip().partition(" ")
+    if scheme.casefold() != "basic":
+        return None
+    encoded = encoded.strip()
+    try:
+        decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    user = charger_id.encode().lower() + b":"
+    return decoded[len(user) :] if decoded.lower().startswith(user) else None
+
+
+async def admit(
+    door: Doorkeeper,
+    target: str,
+    *,
+    origins: Sequence[str],
+    protocols: Iterable[str],
+    address: str,
+    authorizations: Sequence[str] = (),
+    secure: bool = False,
+    certificate: CertificateNames | None = None,
+) -> Visitor | Refusal:
+    """Decide on a handshake from its target, its headers and the connection it came by.
+
+    A charger sends no Origin; whoever does is a browser, led here by somebody's web page. A header
+    that names another user than the target is a wrong password.
     """
     if origins:
+        door.turned_away("browser_refused", address, "an Origin header")
         return NO_BROWSERS
     charger_id = identity_of(target)
-    if charger_id is None or not await gate.admit(charger_id, address):
-        return NO_SUCH_CHARGER
+    password = password_of(authorizations, charger_id or "")
+    if password is None and authorizations:
+        password = b""
+    approach = Approach(charger_id, address, secure, password, certificate)
+    admission = await door.judge(approach)
+    if admission is Admission.TOO_MANY:
+        return TOO_MANY
+    if charger_id is None or admission is not Admission.ADMITTED:
+        return UNPROVEN
     offers = offers_of(protocols)
     return Visitor(charger_id, choose(offers), bool(offers))

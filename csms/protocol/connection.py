@@ -23,6 +23,7 @@ from csms.ports import Clock, Frame, FrameLog
 from csms.protocol import rpc
 from csms.protocol.framing import printable
 from csms.protocol.liveness import Liveness, LivenessSettings, Signs
+from csms.protocol.redaction import redacted
 from csms.protocol.rpc import CallReceived, Event, Reply
 
 log = structlog.get_logger(__name__)
@@ -318,7 +319,8 @@ class Connection:
         """Every frame passes here on its way to the frame log: the one place to redact."""
         text = data if isinstance(data, str) else data.decode(errors="replace")
         at = self._around.clock.now()
-        self._around.frames.frame(Frame(self.charger_id, at, inbound, text[:LOGGED_CHARS]))
+        shown = redacted(text[:LOGGED_CHARS])
+        self._around.frames.frame(Frame(self.charger_id, at, inbound, shown))
 
     # ------------------------------------------------------------------ worker
 

@@ -7,23 +7,26 @@ the switchboard has it.
 from __future__ import annotations
 
 import functools
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from csms.ports import Clock, FrameLog, Gate, Recorder
+from csms.ports import Clock, Doorkeeper, FrameLog, Gate, Recorder
 from csms.protocol import auth
 from csms.protocol.auth import Refusal, Visitor
 from csms.protocol.connection import Connection, ConnectionSettings
 from csms.protocol.framing import printable
+from csms.protocol.redaction import redacted
 from csms.protocol.switchboard import ServeAction, Switchboard, SwitchboardSettings
+from csms.protocol.tls import certificate_names, watch
 from csms.protocol.wire import ChargerSocket, OpenSockets, WireLimits
 
 log = structlog.get_logger(__name__)
@@ -39,10 +42,13 @@ class ServerSettings:
 
     `accept_missing_subprotocol`: some chargers offer none and mean OCPP 1.6; OCPP-J 1.6 §3.1.2
     wants them closed. `max_opening` sockets may be in their handshake on top of `max_connections`.
+    `port` None: not without TLS; `tls_port` None: not with it.
     """
 
     host: str | None = None
-    port: int = 9000
+    port: int | None = 9000
+    tls_port: int | None = None
+    tls: ssl.SSLContext | None = None
     accept_missing_subprotocol: bool = True
     max_connections: int = 2000
     max_opening: int = 500
@@ -63,13 +69,14 @@ class OcppServer:
         *,
         clock: Clock,
         gate: Gate,
+        door: Doorkeeper,
         recorder: Recorder,
         frames: FrameLog,
         serve_action: ServeAction,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._gate = gate
+        self._door = door
         self._switchboard = Switchboard(
             SwitchboardSettings(
                 connection=replace(settings.connection, max_frame_chars=settings.max_frame_bytes),
@@ -84,32 +91,53 @@ class OcppServer:
         )
         self._sockets = OpenSockets(settings.max_connections + settings.max_opening)
         self._connections = 0
-        self._listener: Server | None = None
+        self._plain: Server | None = None
+        self._secure: Server | None = None
 
     # ------------------------------------------------------------------ for others
 
     @property
     def port(self) -> int:
-        """The TCP port listened on. Raises RuntimeError before `start`."""
-        if self._listener is None:
-            raise RuntimeError("the server is not listening")
-        port: int = self._listener.sockets[0].getsockname()[1]
-        return port
+        """The TCP port listened on without TLS. Raises RuntimeError when there is none."""
+        return _port(self._plain)
+
+    @property
+    def tls_port(self) -> int:
+        """The TCP port listened on with TLS. Raises RuntimeError when there is none."""
+        return _port(self._secure)
 
     def connection(self, charger_id: str) -> Connection | None:
         """The charger's live, proven connection; None when there is none that can be used."""
         return self._switchboard.connection(charger_id)
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the address cannot be used."""
+        """Listen. Raises OSError when an address cannot be used."""
+        settings = self._settings
+        if settings.port is not None:
+            self._plain = await self._listen(settings.port)
+            log.info("listening_for_chargers", port=self.port)
+        if settings.tls_port is not None and settings.tls is not None:
+            watch(settings.tls, functools.partial(self._door.turned_away, "tls_failed", ""))
+            try:
+                self._secure = await self._listen(
+                    settings.tls_port,
+                    ssl=settings.tls,
+                    ssl_handshake_timeout=settings.open_timeout_s,
+                )
+            except BaseException:
+                await self.stop()
+                raise
+            log.info("listening_for_chargers", port=self.tls_port, tls=True)
+
+    async def _listen(self, port: int, **options: Any) -> Server:
         settings = self._settings
         new_socket = functools.partial(
             ChargerSocket, clock=self._clock, limits=settings.wire, sockets=self._sockets
         )
-        self._listener = await serve(
+        return await serve(
             self._on_socket,
             settings.host,
-            settings.port,
+            port,
             process_request=self._on_request,
             select_subprotocol=_first,
             compression=None,  # OCPP-J 1.6 §5.1; also what a decompression bomb needs
@@ -122,15 +150,17 @@ class OcppServer:
             server_header=None,
             backlog=settings.backlog,
             create_connection=cast("type[ServerConnection]", new_socket),
+            **options,
         )
-        log.info("listening_for_chargers", port=self.port)
 
     async def stop(self) -> None:
         """Close every connection (1012: service restart), and return when all have ended."""
-        if self._listener is not None:
-            self._listener.close(code=CLOSE_RESTART, reason="restarting")
-            await self._listener.wait_closed()
-            self._listener = None
+        listeners = [server for server in (self._plain, self._secure) if server is not None]
+        self._plain = self._secure = None
+        for listener in listeners:
+            listener.close(code=CLOSE_RESTART, reason="restarting")
+        for listener in listeners:
+            await listener.wait_closed()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -153,11 +183,14 @@ class OcppServer:
         if self._connections >= self._settings.max_connections:
             return self._refuse(socket, request, FULL)
         verdict = await auth.admit(
-            self._gate,
+            self._door,
             request.path,
             origins=headers.get_all("Origin"),
             protocols=headers.get_all(PROTOCOL_HEADER),
             address=_address(socket),
+            authorizations=headers.get_all("Authorization"),
+            secure=socket.transport.get_extra_info("sslcontext") is not None,
+            certificate=certificate_names(socket.transport.get_extra_info("peercert")),
         )
         if isinstance(verdict, Refusal):
             return self._refuse(socket, request, verdict)
@@ -169,13 +202,18 @@ class OcppServer:
         return None
 
     def _refuse(self, socket: ChargerSocket, request: Request, refusal: Refusal) -> Response:
-        log.info(
+        log.debug(  # the doorkeeper tells of it, but not as often as an outsider likes
             "handshake_refused",
             peer=_address(socket),
-            target=printable(request.path),
+            target=printable(redacted(request.path.partition("?")[0])),
             status=int(refusal.status),
         )
-        return socket.respond(refusal.status, refusal.text)
+        response = socket.respond(refusal.status, refusal.text)
+        if refusal.status is HTTPStatus.UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = CHALLENGE
+        elif refusal.status is HTTPStatus.TOO_MANY_REQUESTS:
+            response.headers["Retry-After"] = RETRY_AFTER_S
+        return response
 
     # ------------------------------------------------------------------ after the upgrade
 
@@ -203,7 +241,16 @@ class OcppServer:
         return self._settings.accept_missing_subprotocol
 
 
+CHALLENGE = 'Basic realm="csms", charset="UTF-8"'
+RETRY_AFTER_S = "60"
 FULL = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n")
+
+
+def _port(listener: Server | None) -> int:
+    if listener is None:
+        raise RuntimeError("the server is not listening")
+    port: int = listener.sockets[0].getsockname()[1]
+    return port
 
 
 def _first(_socket: ServerConnection, offers: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from csms.storage.memory import MemoryStore
 from csms.storage.migration import migrate
 from csms.storage.peek import Contents, peek
+from csms.storage.secret import SecretFile
 from csms.storage.sql import SqlSettings, SqlStore
 
-__all__ = ["Contents", "MemoryStore", "SqlSettings", "SqlStore", "migrate", "peek"]
+__all__ = ["Contents", "MemoryStore", "SecretFile", "SqlSettings", "SqlStore", "migrate", "peek"]

@@ -16,11 +16,13 @@ from csms.dispatch.ledger import Entry, EntryState
 from csms.errors import StorageError
 from csms.ports import (
     ChargerRecord,
+    Credential,
     Frame,
     IdToken,
     Losses,
     ModelKey,
     Quarantined,
+    SecurityEvent,
     StoredSession,
 )
 from csms.station.facts import MeterSample
@@ -64,6 +66,9 @@ class MemoryStore:
         self._reports: dict[str, str] = {}
         self._frames: deque[Frame] = deque(maxlen=frames_kept)
         self._quarantine: deque[Quarantined] = deque(maxlen=quarantine_kept)
+        self._credentials: dict[str, Credential] = {}
+        self._security: deque[SecurityEvent] = deque(maxlen=10_000)
+        self._security_number = 0
 
     async def open(self) -> None:
         """Nothing to make ready."""
@@ -385,6 +390,33 @@ class MemoryStore:
     async def quarantined(self, charger_id: str, *, limit: int = 200) -> list[Quarantined]:
         """See `ports.Quarantine`."""
         return _newest([q for q in self._quarantine if q.charger_id == charger_id], limit)
+
+    # ------------------------------------------------------------------ security
+
+    async def save_credential(self, credential: Credential) -> None:
+        """See `ports.SecurityStore`."""
+        self._credentials[credential.charger_id] = credential
+
+    async def load_credentials(self) -> dict[str, Credential]:
+        """See `ports.SecurityStore`."""
+        return dict(sorted(self._credentials.items()))
+
+    def security_event(self, event: SecurityEvent) -> None:
+        """See `ports.SecurityStore`."""
+        self._security_number += 1
+        self._security.append(replace(event, number=self._security_number))
+
+    async def security_events(
+        self, *, charger_id: str | None = None, limit: int = 100, before: int | None = None
+    ) -> list[SecurityEvent]:
+        """See `ports.SecurityStore`."""
+        found = [
+            event
+            for event in reversed(self._security)
+            if (charger_id is None or event.charger_id == charger_id)
+            and (before is None or event.number < before)
+        ]
+        return found[: max(0, limit)]
 
 
 def _start_key(session: StoredSession) -> _StartKey:

@@ -16,11 +16,13 @@ from csms.errors import StorageError
 from csms.ports import (
     ChargerRecord,
     Clock,
+    Credential,
     Frame,
     IdToken,
     Losses,
     ModelKey,
     Quarantined,
+    SecurityEvent,
     StoredSession,
 )
 from csms.station.facts import MeterSample
@@ -37,6 +39,7 @@ from csms.storage import (
     quarantine,
     reservations,
     samples,
+    security,
     sessions,
     stations,
 )
@@ -63,6 +66,8 @@ class SqlSettings:
     waiting_frames: int = 10_000
     frames_kept: int = 100_000
     quarantine_kept: int = 10_000
+    waiting_security_events: int = 1_000
+    security_events_kept: int = 10_000
     limits_kept_s: float = 30 * 86_400.0
     samples_kept_s: float = 400 * 86_400.0
     busy_timeout_s: float = 5.0
@@ -98,6 +103,8 @@ class SqlStore:
         self._settings = settings or SqlSettings()
         self._samples = Stream(self._save_samples, self._settings.waiting_samples)
         self._frames = Stream(self._save_frames, self._settings.waiting_frames)
+        self._security = Stream(self._save_events, self._settings.waiting_security_events)
+        self._security_turn = Turn()
         self._samples_turn = Turn()
         self._frames_turn = Turn(max(1, self._settings.frames_kept // 10))
         self._quarantine_turn = Turn(max(1, self._settings.quarantine_kept // 10))
@@ -121,7 +128,7 @@ class SqlStore:
         self._release = release
 
     async def _open_threads(self) -> None:
-        streams = (self._samples, self._frames)
+        streams = (self._samples, self._frames, self._security)
         writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_kept)
         await writer.open()
         reader = Reader(self._connect_reader)
@@ -214,6 +221,12 @@ class SqlStore:
         """Rows that nobody waits for: limits are pairs, convictions are triples."""
         self._save_limits(connection, [row for row in rows if len(row) == 2])
         convictions.save(connection, [row for row in rows if len(row) == 3])
+
+    def _save_events(self, connection: Connection, rows: Sequence[SecurityEvent]) -> None:
+        security.save_events(connection, rows)
+        if self._security_turn.due(len(rows)):
+            kept = self._settings.security_events_kept
+            security.prune_events(connection, kept, self._security_turn.at_most)
 
     def _save_limits(self, connection: Connection, rows: Collection[ledger.LedgerRow]) -> None:
         ledger.save(connection, rows)
@@ -478,6 +491,28 @@ class SqlStore:
     async def quarantined(self, charger_id: str, *, limit: int = 200) -> list[Quarantined]:
         """See `ports.Quarantine`."""
         return await self._read(lambda c: quarantine.newest(c, charger_id, limit))
+
+    # ------------------------------------------------------------------ security
+
+    async def save_credential(self, credential: Credential) -> None:
+        """See `ports.SecurityStore`."""
+        await self._write(lambda connection: security.save_credential(connection, credential))
+
+    async def load_credentials(self) -> dict[str, Credential]:
+        """See `ports.SecurityStore`."""
+        return await self._read(security.load_credentials)
+
+    def security_event(self, event: SecurityEvent) -> None:
+        """See `ports.SecurityStore`. When the store is not open, it counts as dropped."""
+        self._put(self._security, event)
+
+    async def security_events(
+        self, *, charger_id: str | None = None, limit: int = 100, before: int | None = None
+    ) -> list[SecurityEvent]:
+        """See `ports.SecurityStore`."""
+        return await self._read_settled(
+            lambda c: security.newest_events(c, charger_id, limit, before)
+        )
 
     def _put(self, stream: Stream[Any], row: object) -> None:
         if self._opened is None:

@@ -298,3 +298,29 @@ quarantine = Table(
     UniqueConstraint("charger_id", "digest", name="uq_quarantine_same"),
 )
 Index("ix_quarantine_charger", quarantine.c.charger_id, quarantine.c.quarantine_id)
+
+# What chargers must show. Keys are kept as keyed hashes only.
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("charger_id", WireText, nullable=False),
+    Column("profile", BigInteger, nullable=False),
+    Column("key", String),
+    Column("pending", JSON, nullable=False),
+    Column("common_name", WireText),
+    Column("changed_at", Double),
+    PrimaryKeyConstraint("charger_id", name="pk_credentials"),
+)
+
+security_events = Table(
+    "security_events",
+    metadata,
+    Column("event_id", RowNumber, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("kind", WireText, nullable=False),
+    Column("charger_id", WireText, nullable=False),
+    Column("address", WireText, nullable=False),
+    Column("text", WireText, nullable=False),
+    PrimaryKeyConstraint("event_id", name="pk_security_events"),
+)
+Index("ix_security_events_charger", security_events.c.charger_id, security_events.c.event_id)

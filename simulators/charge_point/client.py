@@ -16,11 +16,12 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from simulators.charge_point.answers import Answers
 from simulators.charge_point.behaviour import Behaviour
 from simulators.charge_point.configuration import Configuration
+from simulators.charge_point.credentials import Credentials
 from simulators.charge_point.events import Event, Watcher, nobody
 from simulators.charge_point.hardware import Hardware
 from simulators.charge_point.messages import (
@@ -66,14 +67,20 @@ class _LinkCutError(Exception):
     """The charge point gives up its link: it goes offline or reboots."""
 
 
-def websocket_dialler(url: str, charger_id: str, settings: ClientSettings) -> Dial:
+def websocket_dialler(
+    url: str, charger_id: str, settings: ClientSettings, credentials: Credentials | None = None
+) -> Dial:
     """Dial `url`/`charger_id` as OCPP-J 1.6 §3.1 says; no compression (§5.1 advises against it)."""
     address = f"{url.rstrip('/')}/{charger_id}"
+    shown = credentials or Credentials()
 
     async def dial() -> Socket:
         return await connect(
             address,
             subprotocols=[SUBPROTOCOL],
+            additional_headers=shown.headers(charger_id),
+            origin=None if shown.origin is None else Origin(shown.origin),
+            ssl=shown.tls(address),
             compression=None,
             open_timeout=settings.open_timeout_s,
             close_timeout=settings.close_timeout_s,
@@ -90,7 +97,8 @@ class ChargePointClient:
 
     `booted` is set while csms has accepted it on a live link. `complaints` are answers of csms that
     were errors, unusable or missing, newest last; `latencies_s` how long csms took to answer;
-    `refusal` why it was not let in when it dialled last, empty when it was.
+    `refusal` why it was not let in when it dialled last, empty when it was. `credentials` are those
+    the dialler shows: a key that csms tells it goes there.
     """
 
     def __init__(
@@ -103,13 +111,17 @@ class ChargePointClient:
         quirks: Quirks | None = None,
         record: LimitRecord | None = None,
         watcher: Watcher = nobody,
+        credentials: Credentials | None = None,
     ) -> None:
         self.hardware = hardware
         self.charger_id = hardware.charger_id
         self.settings = settings or ClientSettings()
         self.quirks = quirks or Quirks()
+        self.credentials = credentials or Credentials()
         self.configuration = Configuration(
-            hardware, meter_interval_s=self.settings.meter_interval_s
+            hardware,
+            meter_interval_s=self.settings.meter_interval_s,
+            take_key=self.credentials.take_key,
         )
         self.behaviour = Behaviour(hardware, self.configuration, self.quirks)
         self.booted = asyncio.Event()
@@ -231,6 +243,8 @@ class ChargePointClient:
         while True:
             await asyncio.sleep(self.settings.tick_s)
             self._settle()
+            if self.credentials.changed:
+                self._cut.set()  # it dials again with the key it was told (white paper A01)
 
     def _settle(self) -> None:
         """Let time pass up to now, write the record, and wake the sender if there is news."""

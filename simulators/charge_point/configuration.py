@@ -59,7 +59,10 @@ def _rate_units(hardware: Hardware) -> str:
 
 
 class Configuration:
-    """Every key with its value. Keys are compared without regard to case, as CiString50 says."""
+    """Every key with its value. Keys are compared without regard to case, as CiString50 says.
+
+    `take_key` is told AuthorizationKey, which can be written and not read (security white paper).
+    """
 
     def __init__(
         self,
@@ -67,7 +70,9 @@ class Configuration:
         limits: StackLimits | None = None,
         *,
         meter_interval_s: int = 10,
+        take_key: Callable[[str], bool] | None = None,
     ) -> None:
+        self._take_key = take_key
         limits = limits or StackLimits()
         tokens = LocalList()
         readonly = {
@@ -131,6 +136,8 @@ class Configuration:
 
     def change(self, key: str, value: str) -> ChangeStatus:
         """Set a key (§5.3)."""
+        if key.lower() == "authorizationkey" and self._take_key is not None:
+            return ChangeStatus.ACCEPTED if self._take_key(value) else ChangeStatus.REJECTED
         entry = self._entries.get(key.lower())
         if entry is None:
             return ChangeStatus.NOT_SUPPORTED

@@ -19,7 +19,7 @@ from csms.control.clock import SystemClock
 from csms.protocol.connection import ConnectionSettings
 from csms.protocol.server import OcppServer, ServerSettings
 from csms.station.facts import ChargerConnected, ChargerDisconnected
-from tests.unit.csms.protocol.fakes import KeptFacts, KeptFrames, OpenGate, serve_action
+from tests.unit.csms.protocol.fakes import KeptFacts, KeptFrames, OpenDoor, OpenGate, serve_action
 
 MAX_FRAME = 65536
 OCPP = [Subprotocol("ocpp1.6")]
@@ -43,10 +43,13 @@ class Bench:
     def __init__(self, settings: ServerSettings = SETTINGS) -> None:
         clock = SystemClock()
         self.recorder = KeptFacts(clock)
+        gate = OpenGate()
+        self.door = OpenDoor(gate)
         self.server = OcppServer(
             settings,
             clock=clock,
-            gate=OpenGate(),
+            gate=gate,
+            door=self.door,
             recorder=self.recorder,
             frames=KeptFrames(),
             serve_action=serve_action,

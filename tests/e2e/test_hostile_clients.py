@@ -380,8 +380,8 @@ async def test_a_stranger_is_refused(identity: str) -> None:
     async with bench.server:
         with pytest.raises(InvalidStatus) as refused:
             await bench.dial(identity)
-        assert refused.value.response.status_code == 404
-        assert refused.value.response.body == b"No such charger.\n"
+        assert refused.value.response.status_code == 401
+        assert refused.value.response.body == b"Not authenticated.\n"
     assert bench.recorder.facts == []
 
 

@@ -16,7 +16,17 @@ from typing import Any
 from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry
 from csms.errors import StorageError
-from csms.ports import ChargerRecord, Frame, IdToken, Losses, ModelKey, Quarantined, StoredSession
+from csms.ports import (
+    ChargerRecord,
+    Credential,
+    Frame,
+    IdToken,
+    Losses,
+    ModelKey,
+    Quarantined,
+    SecurityEvent,
+    StoredSession,
+)
 from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey
 from csms.station.tokens import Reservation
@@ -223,6 +233,12 @@ class DurableStore:
     async def save_grid(self, station_id: str, document: Mapping[str, Any]) -> None:
         await self._durably(lambda: _now(self.memory.save_grid(station_id, document)))
 
+    async def save_credential(self, credential: Credential) -> None:
+        await self._durably(lambda: _now(self.memory.save_credential(credential)))
+
+    def security_event(self, event: SecurityEvent) -> None:
+        self._put(lambda: self.memory.security_event(event), None)
+
     def frame(self, frame: Frame) -> None:
         """Frames are not kept: nobody reads them here."""
 
@@ -321,6 +337,14 @@ class DurableStore:
 
     async def load_group(self, parent_id_token: str) -> list[IdToken]:
         return await self.memory.load_group(parent_id_token)
+
+    async def load_credentials(self) -> dict[str, Credential]:
+        return await self.memory.load_credentials()
+
+    async def security_events(
+        self, *, charger_id: str | None = None, limit: int = 100, before: int | None = None
+    ) -> list[SecurityEvent]:
+        return await self.memory.security_events(charger_id=charger_id, limit=limit, before=before)
 
     async def frames(self, charger_id: str, *, limit: int = 200) -> list[Frame]:
         return []

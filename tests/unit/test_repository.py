@@ -201,7 +201,8 @@ def test_every_third_party_import_is_declared() -> None:
 
 
 def test_the_lock_file_holds_names_versions_and_hashes_only() -> None:
-    pinned = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; [a-z_]+ [<>=!]+ '[A-Za-z0-9.]+')? \\")
+    marker = r"[a-z_]+ [<>=!]+ '[A-Za-z0-9.]+'"
+    pinned = re.compile(rf"[a-z0-9-]+==[0-9][0-9a-z.]*( ; {marker}( and {marker})*)? \\")
     digest = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     odd = [line for line in lines if not pinned.fullmatch(line) and not digest.fullmatch(line)]

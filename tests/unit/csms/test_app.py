@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from csms.app import running, server_settings, supervisor_settings
+from csms.app import door_settings, running, server_settings, supervisor_settings
 from csms.config import Config
+from csms.control.attempts import AttemptLimits
 from csms.control.clock import SystemClock
+from csms.control.doorkeeper import DoorSettings
 from csms.control.supervisor import UnknownChargers
 from csms.errors import ConfigError, StorageError
-from csms.ports import TokenStatus
+from csms.ports import Credential, TokenStatus
 from csms.station.document import parse_station
 from csms.storage import MemoryStore
 
@@ -83,6 +85,47 @@ def test_unknown_chargers_get_what_the_settings_say() -> None:
         )
     )
     assert settings.unknown_chargers == UnknownChargers(7_400, 2)
+
+
+@pytest.mark.parametrize(
+    ("host", "word", "anonymous"),
+    [
+        ("127.0.0.1", "loopback", True),
+        ("::1", "accept", True),
+        ("127.0.0.1", "refuse", False),
+        ("0.0.0.0", "loopback", False),  # noqa: S104
+        ("10.0.0.1", "loopback", False),
+        ("10.0.0.1", "accept", True),
+    ],
+)
+def test_chargers_without_proof_come_in_only_where_it_was_said(
+    host: str, word: str, *, anonymous: bool
+) -> None:
+    settings = door_settings(
+        config(
+            ocpp_host=host,
+            anonymous_chargers=word,
+            tls_client_organisation="ACME",
+            failures_per_source_per_min=30,
+            failures_per_charger_per_min=3,
+        )
+    )
+    assert settings == DoorSettings(anonymous, "ACME", AttemptLimits(30, 3))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "8.8.8.8"])  # noqa: S104
+def test_chargers_without_proof_never_come_in_from_everywhere(host: str) -> None:
+    with pytest.raises(ConfigError, match="anonymous_chargers"):
+        door_settings(config(ocpp_host=host, anonymous_chargers="accept"))
+
+
+async def test_keys_without_their_secret_are_an_error_at_the_start(tmp_path: Path) -> None:
+    store = MemoryStore()
+    await store.save_credential(Credential("CP001", key="ab"))
+    settings = config(key_secret_file=str(tmp_path / "gone"))
+    with pytest.raises(ConfigError, match="the keys of 1 chargers"):
+        async with running(settings, [STATION], store=store):
+            pass
 
 
 def test_settings_reach_the_server() -> None:

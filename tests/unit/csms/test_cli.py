@@ -33,8 +33,19 @@ def station(tmp_path: Path) -> Path:
 def test_the_commands_are_listed() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("serve", "demo", "check-config", "migrate"):
+    for command in ("serve", "demo", "check-config", "migrate", "make-ca"):
         assert command in result.output
+
+
+def test_certificates_for_development_are_made_once(tmp_path: Path) -> None:
+    folder = tmp_path / "tls"
+    made = run("make-ca", folder, "--charger", "CP001")
+    assert made.exit_code == 0
+    assert made.output.count("# wrote ") == 8
+    assert 'ocpp_transport = "tls"' in made.output.splitlines()
+    assert run("make-ca", folder, "--charger", "CP001").output.count("# wrote ") == 0
+    refused = run("make-ca", folder, "--charger", "../CP001")
+    assert (refused.exit_code, "no charger can be called" in refused.output) == (2, True)
 
 
 def test_check_config_prints_settings_and_stations(station: Path) -> None:

@@ -97,3 +97,17 @@ def test_chatty_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("websockets.server").error("handshake failed")
     logging.getLogger("uvicorn.error").info("started")
     assert capsys.readouterr().err == ""
+
+
+def test_keys_and_passwords_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    structlog.get_logger("csms.test").info(
+        "told",
+        authorization="Basic Q1Ax",
+        frame='[2,"1","X",{"key":"AuthorizationKey","value":"AB"}]',
+        note="the secret file is there",
+    )
+    record = json.loads(capsys.readouterr().err)
+    assert record["authorization"] == "***"
+    assert record["frame"] == '[2,"1","X",{"key":"AuthorizationKey","value":"***"}]'
+    assert record["note"] == "the secret file is there"

@@ -30,6 +30,35 @@ def refused(settings: Config, *stations: Station) -> tuple[tuple[str, str], ...]
     return caught.value.problems
 
 
+def test_what_the_door_and_tls_would_refuse_is_refused(tmp_path: Path) -> None:
+    open_to_all = config(tmp_path, ocpp_host="0.0.0.0", anonymous_chargers="accept")  # noqa: S104
+    ((setting, what),) = refused(open_to_all)
+    assert setting == "anonymous_chargers"
+    assert "which anybody may reach" in what
+    missing = str(tmp_path / "missing.pem")
+    without = config(
+        tmp_path, ocpp_transport="tls", tls_certificate_files=[missing], tls_key_files=[missing]
+    )
+    assert [setting for setting, _ in refused(without)] == ["tls_certificate_files"]
+
+
+def test_keys_over_a_public_network_are_warned_of(tmp_path: Path) -> None:
+    found = preflight(config(tmp_path, ocpp_host="0.0.0.0"), [SITE])  # noqa: S104
+    assert len(found.warnings) == 1
+    assert "keys of chargers can be read on the way" in found.warnings[0]
+
+
+def test_two_listeners_cannot_share_a_port(tmp_path: Path) -> None:
+    same = config(
+        tmp_path,
+        ocpp_transport="both",
+        ocpp_tls_port=9000,
+        tls_certificate_files=["a.pem"],
+        tls_key_files=["a.key"],
+    )
+    assert [setting for setting, _ in refused(same)] == ["ocpp_tls_port"]
+
+
 def test_a_new_database_has_nothing_to_say_and_is_not_made(tmp_path: Path) -> None:
     found = preflight(config(tmp_path), [SITE])
     assert [(each.station, each.origin) for each in found.stations] == [(SITE, Origin.FILE)]

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from csms.api.app import create_api
 from csms.control.admission import Knock
 from csms.control.authorization import TokenPolicy
+from csms.control.charger_security import ChargerSecurity, KeyChange
 from csms.control.events import Event
 from csms.control.grid_limits import GridStatus
 from csms.control.local_lists import ListState, ListStatus
@@ -37,6 +38,8 @@ from csms.ports import (
     Losses,
     Outcome,
     Quarantined,
+    SecurityEvent,
+    SecurityProfile,
     StoredSession,
     TokenStatus,
     Topic,
@@ -481,22 +484,77 @@ class FakeArchive:
         return [q for q in self.aside if q.charger_id == charger_id][-limit:]
 
 
+SECURITY = ChargerSecurity(
+    "CP001",
+    SecurityProfile.TLS_BASIC,
+    has_key=True,
+    pending_keys=1,
+    common_name=None,
+    changed_at=STARTED_AT,
+)
+SECURITY_EVENT = SecurityEvent(
+    STARTED_AT, "authentication_failed", "CP9", "10.0.0.9", "a wrong key\x00", 7
+)
+
+
+@dataclass
+class FakeSecurity:
+    """Answers its fields; raises `error`."""
+
+    known: ChargerSecurity = SECURITY
+    happened: list[SecurityEvent] = field(default_factory=lambda: [SECURITY_EVENT])
+    error: Exception | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def of(self, charger_id: str) -> ChargerSecurity:
+        self._ask("of", charger_id)
+        return self.known
+
+    async def configure(
+        self,
+        charger_id: str,
+        profile: SecurityProfile,
+        *,
+        key: str | None = None,
+        common_name: str | None = None,
+    ) -> ChargerSecurity:
+        self._ask("configure", charger_id, profile, key, common_name)
+        return self.known
+
+    async def change_key(self, charger_id: str, key: str | None = None) -> KeyChange:
+        self._ask("change_key", charger_id, key)
+        return KeyChange(self.known, key or "made up", Outcome.ACCEPTED)
+
+    async def events(
+        self, *, charger_id: str | None = None, limit: int = 100, before: int | None = None
+    ) -> list[SecurityEvent]:
+        self._ask("events", charger_id, limit, before)
+        return self.happened
+
+    def _ask(self, *what: Any) -> None:
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+
+
 @dataclass
 class Api:
     """The API on the fakes, and a client of it. The app is built once; `reset` makes all new."""
 
     operations: FakeOperations
     archive: FakeArchive
+    security: FakeSecurity
     app: FastAPI
 
     @classmethod
     def build(cls) -> Api:
-        operations, archive = FakeOperations(), FakeArchive()
-        return cls(operations, archive, create_api(operations, archive))
+        operations, archive, security = FakeOperations(), FakeArchive(), FakeSecurity()
+        return cls(operations, archive, security, create_api(operations, archive, security))
 
     def reset(self) -> None:
         vars(self.operations).update(vars(FakeOperations()))
         vars(self.archive).update(vars(FakeArchive()))
+        vars(self.security).update(vars(FakeSecurity()))
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)

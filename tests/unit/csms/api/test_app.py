@@ -65,6 +65,10 @@ ROUTES = [
     ("GET", "/chargers/{charger_id}/reservations"),
     ("POST", "/chargers/{charger_id}/reservations"),
     ("DELETE", "/chargers/{charger_id}/reservations/{reservation_id}"),
+    ("GET", "/chargers/{charger_id}/security"),
+    ("PUT", "/chargers/{charger_id}/security"),
+    ("POST", "/chargers/{charger_id}/security/key"),
+    ("GET", "/security/events"),
     ("GET", "/metrics"),
 ]
 

@@ -13,9 +13,11 @@ from csms.api.operations import (
     LocalListOperations,
     Operations,
     ReservationOperations,
+    SecurityOperations,
     SessionOperations,
     TokenOperations,
 )
+from csms.control.charger_security import SecurityDesk
 from csms.control.commands import ChargerCommands
 from csms.control.commission import Commissioning
 from csms.control.grid_limits import GridLimits
@@ -31,6 +33,7 @@ from tests.unit.csms.api.fakes import (
     FakeLocalLists,
     FakeOperations,
     FakeReservations,
+    FakeSecurity,
     FakeSessions,
 )
 
@@ -52,6 +55,7 @@ def the_type_checker_holds_both_to_it(
         (LocalListOperations, 2, (LocalLists, FakeLocalLists)),
         (CommissioningOperations, 2, (Commissioning, FakeCommissioning)),
         (CommandOperations, 3, (ChargerCommands, FakeCommands)),
+        (SecurityOperations, 4, (SecurityDesk, FakeSecurity)),
     ],
 )
 def test_the_real_one_and_the_fake_take_the_same_arguments(

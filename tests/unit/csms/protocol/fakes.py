@@ -11,6 +11,8 @@ from typing import Any
 
 from csms.errors import ProtocolError
 from csms.ports import (
+    Admission,
+    Approach,
     BootReport,
     BootVerdict,
     ChargerReport,
@@ -166,8 +168,30 @@ class OpenGate:
         self.knocked.append((charger_id, address))
         return not charger_id.startswith("STRANGER")
 
+    def turned_away(self, charger_id: str, address: str) -> None:
+        self.knocked.append((charger_id, address))
+
     def registered(self, charger_id: str) -> bool:
         return charger_id in self.known
+
+
+class OpenDoor:
+    """`ports.Doorkeeper` that believes everybody, and keeps how they came."""
+
+    def __init__(self, gate: OpenGate) -> None:
+        self.gate = gate
+        self.seen: list[Approach] = []
+        self.away: list[tuple[str, str, str]] = []
+
+    async def judge(self, approach: Approach) -> Admission:
+        self.seen.append(approach)
+        name = approach.charger_id
+        if name is not None and await self.gate.admit(name, approach.address):
+            return Admission.ADMITTED
+        return Admission.REFUSED
+
+    def turned_away(self, kind: str, address: str, text: str) -> None:
+        self.away.append((kind, address, text))
 
 
 class KeptFacts:

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import base64
 from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csms.protocol.auth import Refusal, Visitor, admit, choose, identity_of, offers_of
+from csms.ports import Admission, Approach, CertificateNames
+from csms.protocol.auth import (
+    Refusal,
+    Visitor,
+    admit,
+    choose,
+    identity_of,
+    offers_of,
+    password_of,
+)
 
 IDENTITIES = [
     ("/CP1", "CP1"),
@@ -95,44 +105,125 @@ def test_ocpp_1_6_is_chosen_however_it_is_offered(headers: list[str], chosen: st
     assert choose(offers_of(headers)) == chosen
 
 
-class Gate:
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-
-    async def admit(self, charger_id: str, address: str) -> bool:
-        self.asked.append((charger_id, address))
-        return charger_id == "CP1"
-
-    def registered(self, charger_id: str) -> bool:
-        return charger_id == "CP1"
+def basic(user: bytes, password: bytes) -> str:
+    return "Basic " + base64.b64encode(user + b":" + password).decode()
 
 
-async def test_a_known_charger_comes_in() -> None:
-    gate = Gate()
+@pytest.mark.parametrize(
+    ("headers", "password"),
+    [
+        ([basic(b"CP1", b"secret")], b"secret"),
+        ([basic(b"cp1", b"secret")], b"secret"),
+        ([basic(b"CP1", b"a:b:")], b"a:b:"),
+        ([basic(b"CP1", b"\x00\xff\x80")], b"\x00\xff\x80"),
+        ([basic(b"CP1", b"")], b""),
+        ([basic(b"CP1", b"se").rstrip("=")], b"se"),
+        (["  basic   " + basic(b"CP1", b"x")[6:] + " "], b"x"),
+        ([basic(b"CP2", b"secret")], None),
+        ([basic(b"CP11", b"secret")], None),
+        ([basic(b"", b"secret")], None),
+        (["Basic CP1:secret"], None),
+        (["Basic Q1A\u0661"], None),
+        (["Basic"], None),
+        (["Bearer " + basic(b"CP1", b"secret")[6:]], None),
+        ([basic(b"CP1", b"secret")] * 2, None),
+        ([basic(b"CP1", b"x" * 2_000)], None),
+        ([], None),
+    ],
+)
+def test_a_password_is_read_when_its_user_is_the_charger(
+    headers: list[str], password: bytes | None
+) -> None:
+    assert password_of(headers, "CP1") == password
+
+
+def test_an_identity_with_a_colon_is_the_user_as_a_whole() -> None:
+    assert password_of([basic(b"A:B", b"C:D")], "A:B") == b"C:D"
+
+
+@given(st.text(), st.text(max_size=10))
+def test_no_header_is_an_error(header: str, charger_id: str) -> None:
+    password_of([header, header], charger_id)
+    assert isinstance(password_of([header], charger_id), bytes | None)
+
+
+class Door:
+    """`ports.Doorkeeper` that lets CP1 in."""
+
+    def __init__(self, admission: Admission = Admission.REFUSED) -> None:
+        self.otherwise = admission
+        self.asked: list[Approach] = []
+        self.away: list[tuple[str, str]] = []
+
+    async def judge(self, approach: Approach) -> Admission:
+        self.asked.append(approach)
+        return Admission.ADMITTED if approach.charger_id == "CP1" else self.otherwise
+
+    def turned_away(self, kind: str, address: str, text: str) -> None:
+        self.away.append((kind, address))
+
+
+async def test_a_charger_that_is_let_in_comes_in() -> None:
+    door = Door()
     assert await admit(
-        gate, "/ocpp/CP1", origins=[], protocols=["ocpp1.6"], address="10.0.0.1"
+        door, "/ocpp/CP1", origins=[], protocols=["ocpp1.6"], address="10.0.0.1"
     ) == Visitor("CP1", "ocpp1.6", offered=True)
-    assert gate.asked == [("CP1", "10.0.0.1")]
+    assert door.asked == [Approach("CP1", "10.0.0.1")]
+
+
+async def test_what_it_shows_is_judged() -> None:
+    door = Door()
+    names = CertificateNames("CP1", "ACME")
+    await admit(
+        door,
+        "/CP1",
+        origins=[],
+        protocols=[],
+        address="10.0.0.1",
+        authorizations=[basic(b"CP1", b"secret")],
+        secure=True,
+        certificate=names,
+    )
+    assert door.asked == [Approach("CP1", "10.0.0.1", True, b"secret", names)]
+
+
+async def test_another_user_than_the_charger_is_a_wrong_password() -> None:
+    door = Door()
+    wrong = [basic(b"CP2", b"secret")]
+    await admit(door, "/CP1", origins=[], protocols=[], address="", authorizations=wrong)
+    assert door.asked == [Approach("CP1", "", password=b"")]
 
 
 async def test_whether_anything_was_offered_is_told_apart() -> None:
-    gate = Gate()
-    nothing = await admit(gate, "/CP1", origins=[], protocols=[], address="")
-    foreign = await admit(gate, "/CP1", origins=[], protocols=["ocpp2.0.1"], address="")
+    door = Door()
+    nothing = await admit(door, "/CP1", origins=[], protocols=[], address="")
+    foreign = await admit(door, "/CP1", origins=[], protocols=["ocpp2.0.1"], address="")
     assert nothing == Visitor("CP1", None, offered=False)
     assert foreign == Visitor("CP1", None, offered=True)
 
 
 async def test_unknown_and_impossible_chargers_get_the_same_answer() -> None:
-    gate = Gate()
-    unknown = await admit(gate, "/CP2", origins=[], protocols=[], address="")
-    impossible = await admit(gate, "/..", origins=[], protocols=[], address="")
-    assert unknown == impossible == Refusal(HTTPStatus.NOT_FOUND, "No such charger.\n")
-    assert gate.asked == [("CP2", "")]
+    door = Door()
+    unknown = await admit(door, "/CP2", origins=[], protocols=[], address="")
+    impossible = await admit(door, "/..", origins=[], protocols=[], address="")
+    assert unknown == impossible == Refusal(HTTPStatus.UNAUTHORIZED, "Not authenticated.\n")
+    assert [approach.charger_id for approach in door.asked] == ["CP2", None]
+
+
+async def test_what_could_not_be_a_charger_never_comes_in() -> None:
+    verdict = await admit(Door(Admission.ADMITTED), "/..", origins=[], protocols=[], address="")
+    assert verdict == Refusal(HTTPStatus.UNAUTHORIZED, "Not authenticated.\n")
+
+
+async def test_who_fails_too_often_is_told_to_wait() -> None:
+    verdict = await admit(Door(Admission.TOO_MANY), "/CP2", origins=[], protocols=[], address="")
+    assert verdict == Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts.\n")
 
 
 async def test_a_browser_is_refused_before_anything_else() -> None:
-    gate = Gate()
-    verdict = await admit(gate, "/CP1", origins=["https://x"], protocols=["ocpp1.6"], address="")
+    door = Door()
+    verdict = await admit(
+        door, "/CP1", origins=["https://x"], protocols=["ocpp1.6"], address="10.0.0.1"
+    )
     assert verdict == Refusal(HTTPStatus.FORBIDDEN, "Not for browsers.\n")
-    assert gate.asked == []
+    assert (door.asked, door.away) == ([], [("browser_refused", "10.0.0.1")])

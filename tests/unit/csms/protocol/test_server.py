@@ -12,7 +12,14 @@ from websockets.typing import Subprotocol
 
 from csms.protocol.server import OcppServer, ServerSettings
 from csms.station.facts import ChargerConnected, ChargerDisconnected
-from tests.unit.csms.protocol.fakes import KeptFacts, KeptFrames, LoopClock, OpenGate, serve_action
+from tests.unit.csms.protocol.fakes import (
+    KeptFacts,
+    KeptFrames,
+    LoopClock,
+    OpenDoor,
+    OpenGate,
+    serve_action,
+)
 
 SETTINGS = ServerSettings(host="127.0.0.1", port=0)
 OCPP = [Subprotocol("ocpp1.6")]
@@ -30,6 +37,7 @@ class Bench:
             settings,
             clock=clock,
             gate=self.gate,
+            door=OpenDoor(self.gate),
             recorder=self.recorder,
             frames=KeptFrames(),
             serve_action=serve_action,

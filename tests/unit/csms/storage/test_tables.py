@@ -14,6 +14,7 @@ def test_the_tables() -> None:
         "charger_reports",
         "chargers",
         "convictions",
+        "credentials",
         "frames",
         "grid_limits",
         "id_tokens",
@@ -23,6 +24,7 @@ def test_the_tables() -> None:
         "model_capabilities",
         "quarantine",
         "reservations",
+        "security_events",
         "sessions",
         "stations",
     ]

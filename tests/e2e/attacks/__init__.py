@@ -1,0 +1,1 @@
+"""The attacks of the threat table, over real sockets, one file each."""

@@ -1,0 +1,85 @@
+"""A3: no rate limit on authentication.
+
+The row asks for 10,000 tries a second for a minute; a test machine sends as many as it can for two
+seconds, from one address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from pathlib import Path
+
+from tests.e2e.hostile import request
+from tests.e2e.secured import KEY, OTHER_KEY, Secured, basic, secured
+
+SECONDS = 2.0
+
+
+async def test_a_guesser_is_told_to_wait_and_locks_nobody_out(tmp_path: Path) -> None:
+    limits = {"failures_per_source_per_min": 20, "failures_per_charger_per_min": 5}
+    async with secured(tmp_path, **limits) as csms:
+        await csms.secure("CP001", 1, key=KEY)
+        await csms.secure("CP002", 1, key=OTHER_KEY)
+        assert await csms.outcome("CP002", basic("CP002", OTHER_KEY)) == (101, b"")
+        wrong = basic("CP001", "wrong" * 3)
+        found = [await csms.outcome("CP001", wrong) for _ in range(8)]
+        assert [answer[0] for answer in found] == [401] * 5 + [429] * 3
+        # Guessing is over for this charger from here, even with the right key …
+        assert (await csms.outcome("CP001", basic("CP001", KEY)))[0] == 429
+        for number in range(30):
+            await csms.outcome(f"X{number}", wrong)
+        assert (await csms.outcome("X99", wrong))[0] == 429
+        # … and one that has proven itself from here goes on coming in.
+        assert await csms.outcome("CP002", basic("CP002", OTHER_KEY)) == (101, b"")
+        kinds = [event["kind"] for event in await csms.events()]
+        assert kinds.count("too_many_attempts") == 2
+        assert len(kinds) <= 25
+
+
+async def test_a_charger_that_is_told_to_wait_is_told_how_long(tmp_path: Path) -> None:
+    async with secured(tmp_path, failures_per_charger_per_min=1) as csms:
+        await csms.outcome("CP001", basic("CP001", KEY))
+        answer = await raw(csms, "CP001", basic("CP001", KEY))
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"\r\nRetry-After: 60\r\n" in answer
+
+
+async def raw(csms: Secured, identity: str, headers: dict[str, str]) -> bytes:
+    """The bytes of the answer to a handshake."""
+    host, _, port = csms.app.ocpp_url.split("/")[2].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request(identity, *(f"{k}: {v}" for k, v in headers.items())))
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_a_flood_of_guesses_keeps_no_charger_waiting(tmp_path: Path) -> None:
+    async with secured(tmp_path, failures_per_source_per_min=60) as csms:
+        await csms.secure("CP001", 1, key=KEY)
+        assert await csms.outcome("CP001", basic("CP001", KEY)) == (101, b"")
+        tries, stop = 0, time.monotonic() + SECONDS
+
+        async def guess(name: str) -> None:
+            nonlocal tries
+            while time.monotonic() < stop:
+                await raw(csms, name, basic(name, "wrong" * 3))
+                tries += 1
+
+        times: list[float] = []
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(20):
+                tasks.create_task(guess(f"X{number}" if number % 2 else "CP002"))
+            while time.monotonic() < stop:
+                began = time.monotonic()
+                assert await csms.outcome("CP001", basic("CP001", KEY)) == (101, b"")
+                times.append(time.monotonic() - began)
+        worst = max(times)
+        middle = statistics.median(times)
+        print(f"{tries} guesses; {len(times)} logins: {middle:.3f} s, at worst {worst:.3f} s")  # noqa: T201
+        assert tries > 100
+        assert worst < 2.0
+        assert len(await csms.events()) < 100
