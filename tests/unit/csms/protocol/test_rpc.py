@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from csms.errors import ProtocolError
 from csms.protocol.rpc import (
+    ACKNOWLEDGED_UNREAD,
     CallError,
     CallReceived,
     CallRepeated,
@@ -74,7 +75,7 @@ def test_an_error_settles_it_too() -> None:
 def test_an_unreadable_answer_ends_the_call_at_once() -> None:
     ours = peer()
     ours.call("GetConfiguration", {}, 1.0, handle="h")
-    assert ours.receive('[3,"m1",{"configurationKey":[]', 2.0) == [
+    assert ours.receive('[3,"m1",{"key" "value"}]', 2.0) == [
         Ignored("not JSON", "m1"),
         Settled(
             "h", "GetConfiguration", CallError("FormationViolation", "unreadable answer: not JSON")
@@ -257,13 +258,38 @@ def test_a_request_is_answered_once() -> None:
 
 def test_a_broken_request_is_answered_when_its_id_can_be_read() -> None:
     ours = peer()
-    assert ours.receive('[2,"a","X",{', 0.0) == [
+    assert ours.receive('[2,"a","X",{"k" 1}]', 0.0) == [
         Ignored("not JSON", "a"),
         Send('[4,"a","FormationViolation","not JSON",{}]'),
     ]
     assert ours.receive("garbage", 0.0) == [Ignored("not JSON")]
     assert ours.receive("", 0.0) == [Ignored("empty")]
     assert ours.receive('[7,"a",{}]', 0.0) == [Ignored("unknown MessageTypeId")]
+
+
+@pytest.mark.parametrize("action", sorted(ACKNOWLEDGED_UNREAD))
+def test_a_report_that_cannot_be_read_is_acknowledged(action: str) -> None:
+    ours = peer()
+    assert ours.receive(f'[2,"a","{action}",{{"k" 1}}]', 0.0) == [
+        Ignored("not JSON", "a"),
+        Send('[3,"a",{}]'),
+    ]
+
+
+@pytest.mark.parametrize("action", ["BootNotification", "Heartbeat"])
+def test_what_asks_for_the_time_is_served_without_its_payload(action: str) -> None:
+    ours = peer()
+    ignored, call = ours.receive(f'[2,"a","{action}",{{"k" 1}}]', 0.0)
+    assert ignored == Ignored("not JSON", "a")
+    assert isinstance(call, CallReceived)
+    assert (call.action, call.payload) == (action, {})
+
+
+def test_unreadable_reports_count_all_the_same() -> None:
+    ours = peer(max_unreadable=1)
+    frame = '[2,"a","MeterValues",{"k" 1}]'
+    ours.receive(frame, 0.0)
+    assert ours.receive(frame, 0.0)[-1] == CloseWanted(1008, "too many unreadable frames")
 
 
 def test_long_ids_are_echoed() -> None:
