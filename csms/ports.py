@@ -205,6 +205,13 @@ class StopReport:
 class Gate(Protocol):
     """Who may connect."""
 
+    def known_as(self, names: Sequence[str]) -> str | None:
+        """The configured charger that the first of these names means that means any.
+
+        Names are compared without case where that leaves no doubt. None when all are unknown.
+        """
+        ...
+
     async def admit(self, charger_id: str, address: str) -> bool:
         """Whether this charger is known (or may be made so). A refused one is listed as knocked."""
         ...

@@ -248,7 +248,7 @@ class StationLoop:
                 if self.contacts.registered(item):
                     self._capabilities.hinted(item.charger_id, item.hints)
             case Reconfigured():
-                self._reconfigure(item)
+                self._reconfigure(item, tasks)
             case Marker():
                 pass
             case _:
@@ -318,8 +318,9 @@ class StationLoop:
         self._retries.succeeded((key, Scope.SESSION))
         self.balancer.goals.pop(key, None)
 
-    def _reconfigure(self, item: Reconfigured) -> None:
+    def _reconfigure(self, item: Reconfigured, tasks: asyncio.TaskGroup) -> None:
         state, station = self.state, item.station
+        hushed = {c.charger_id for c in state.station.chargers if c.quiet}
         reasons = self.refuses(station)
         item.refused.set_result(reasons)
         if reasons:
@@ -335,6 +336,9 @@ class StationLoop:
         self._wishes.forget_others()
         self._orders.forget(state.connectors)
         self.contacts.keep_only(state.chargers)
+        for charger in station.chargers:
+            if charger.charger_id in hushed and charger.charger_id in self.contacts:
+                self.contacts.opened(charger, self._clock.now(), tasks)
         self._event("station_changed", f"grid limit {render_kw(station.grid_limit_w)} kW")
 
     # ------------------------------------------------------------------ what was answered
@@ -491,7 +495,7 @@ class StationLoop:
         self._event("not_obeying", f"{key} {known.cause}: {observed}; step {step.name.lower()}")
         if step is Step.RESEND:
             self._wishes.again(key)
-        elif step is Step.STOP and session is not None:
+        elif step is Step.STOP and session is not None and not self._find(key)[0].quiet:
             tasks.create_task(self._stop(key.charger_id, session.transaction_id))
 
     async def _stop(self, charger_id: str, transaction_id: int) -> None:

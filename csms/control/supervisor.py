@@ -16,7 +16,7 @@ import structlog
 
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
-from csms.control.admission import Knock, KnockList
+from csms.control.admission import Knock, KnockList, known_as
 from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
 from csms.control.commission import Commissioning
@@ -277,6 +277,10 @@ class Supervisor:
         self._knocks.forget(charger_id)
         await self.recorder.remember(charger_id)
         return True
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        """`ports.Gate`: which charger of a configuration is meant."""
+        return known_as(names, (c for loop in self._loops.values() for c in loop.state.chargers))
 
     def registered(self, charger_id: str) -> bool:
         """`ports.Gate`: whether a boot of this charger was accepted before."""

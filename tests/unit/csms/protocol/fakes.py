@@ -6,7 +6,7 @@ import asyncio
 import functools
 import selectors
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from csms.errors import ProtocolError
@@ -160,6 +160,9 @@ class OpenGate:
     def __init__(self, *, registered: frozenset[str] = frozenset()) -> None:
         self.known = registered
         self.knocked: list[tuple[str, str]] = []
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        return names[0] if names else None
 
     async def admit(self, charger_id: str, address: str) -> bool:
         self.knocked.append((charger_id, address))

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csms.protocol.auth import Refusal, Visitor, admit, choose, identity_of, offers_of
+from csms.protocol.auth import (
+    Refusal,
+    Visitor,
+    admit,
+    choose,
+    identity_of,
+    offers_of,
+    other_names_of,
+)
 
 IDENTITIES = [
     ("/CP1", "CP1"),
@@ -66,6 +75,21 @@ def test_what_could_not_be_a_charger_is_none(target: str) -> None:
     assert identity_of(target) is None
 
 
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("/ocpp/CP1", ["ocpp"]),
+        ("/CP1", []),
+        ("/ocpp/CP1?sn=S%201&x", ["S 1", "x", "ocpp"]),
+        ("/ws://192.168.1.2:9000/CP_1/SERIAL_1234", ["CP_1"]),
+        ("/a%zz/<b>/c?=", []),
+        ("/" + "a/" * 20, ["a"] * 8),
+    ],
+)
+def test_the_id_may_stand_elsewhere(target: str, names: list[str]) -> None:
+    assert other_names_of(target) == names
+
+
 @given(st.text())
 def test_an_identity_is_always_short_plain_text(target: str) -> None:
     identity = identity_of(target)
@@ -86,7 +110,10 @@ def test_an_identity_is_always_short_plain_text(target: str) -> None:
         ([' "OCPP1.6" ,ocpp1.5'], "OCPP1.6"),
         (["OCPP1.6, ocpp1.6"], "ocpp1.6"),
         (["ocpp2.0.1"], None),
-        (["ocpp1.6j"], None),
+        (["ocpp1.6j"], "ocpp1.6j"),
+        (["OCPP1.6-J, ocpp1.6"], "ocpp1.6"),
+        (["ocpp2.0.1", "ocpp-1.6"], "ocpp-1.6"),
+        (["ocpp1.60", "ocpp1.5", "xocpp1.6"], None),
         ([",, "], None),
         ([], None),
     ],
@@ -98,6 +125,9 @@ def test_ocpp_1_6_is_chosen_however_it_is_offered(headers: list[str], chosen: st
 class Gate:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        return "CP1" if {"CP1", "cp1"} & set(names) else None
 
     async def admit(self, charger_id: str, address: str) -> bool:
         self.asked.append((charger_id, address))
@@ -113,6 +143,12 @@ async def test_a_known_charger_comes_in() -> None:
         gate, "/ocpp/CP1", origins=[], protocols=["ocpp1.6"], address="10.0.0.1"
     ) == Visitor("CP1", "ocpp1.6", offered=True)
     assert gate.asked == [("CP1", "10.0.0.1")]
+
+
+@pytest.mark.parametrize("target", ["/ocpp/cp1", "/CP1/SERIAL", "/ws/socket?sn=CP1", "/?CP1"])
+async def test_a_known_charger_is_known_by_another_name(target: str) -> None:
+    verdict = await admit(Gate(), target, origins=[], protocols=["ocpp1.6"], address="")
+    assert verdict == Visitor("CP1", "ocpp1.6", offered=True)
 
 
 async def test_whether_anything_was_offered_is_told_apart() -> None:
