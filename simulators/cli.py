@@ -137,7 +137,7 @@ def charger(
     quirks = _quirks(quirk or [])
     point = ChargePointClient(
         Hardware.uniform(charger_id, max_kw * 1000, connectors, kind),
-        websocket_dialler(url, charger_id, settings),
+        websocket_dialler(url, charger_id, settings, quirks),
         Clock(speed),
         settings=settings,
         quirks=quirks,

@@ -278,6 +278,8 @@ class StationLoop:
                 if before is not None and before.session_id != fact.session_id:
                     self._forget_session(fact.connector, before.session_id)
                 self._heard_time(fact.connector.charger_id, fact.started_at, fact.at)
+                # Some chargers refuse every limit while they are idle.
+                self._try_again(fact.connector)
                 self._event("session_started", f"{fact.connector} by {fact.id_token}")
             case SessionEnded() if applied:
                 self._forget_session(fact.connector, fact.session_id)
@@ -309,8 +311,12 @@ class StationLoop:
         for key in self.state.connectors:
             if key.charger_id == charger_id:
                 self._wishes.again(key)
-                for scope in Scope:
-                    self._retries.succeeded((key, scope))
+                self._try_again(key)
+
+    def _try_again(self, key: ConnectorKey) -> None:
+        """What was refused or not answered need not wait any longer."""
+        for scope in Scope:
+            self._retries.succeeded((key, scope))
 
     def _forget_session(self, key: ConnectorKey, session_id: str) -> None:
         self._sender.keep(self.ledger.end_session(key, session_id))

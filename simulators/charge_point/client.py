@@ -14,14 +14,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.typing import Subprotocol
 
 from simulators.charge_point.answers import Answers
 from simulators.charge_point.behaviour import Behaviour
 from simulators.charge_point.configuration import Configuration
 from simulators.charge_point.events import Event, Watcher, nobody
+from simulators.charge_point.habits.catalogue import chosen
+from simulators.charge_point.habits.dialling import approach, dialled
+from simulators.charge_point.habits.socket import HabitualSocket
 from simulators.charge_point.hardware import Hardware
 from simulators.charge_point.messages import (
     BootDue,
@@ -41,7 +42,6 @@ from simulators.clock import Clock
 from simulators.record import ChargerRecord, LimitRecord
 from simulators.vehicle.vehicle import Vehicle
 
-SUBPROTOCOL = Subprotocol("ocpp1.6")
 COMPLAINTS_KEPT = 100
 LATENCIES_KEPT = 1000
 
@@ -66,15 +66,18 @@ class _LinkCutError(Exception):
     """The charge point gives up its link: it goes offline or reboots."""
 
 
-def websocket_dialler(url: str, charger_id: str, settings: ClientSettings) -> Dial:
-    """Dial `url`/`charger_id` as OCPP-J 1.6 §3.1 says; no compression (§5.1 advises against it)."""
-    address = f"{url.rstrip('/')}/{charger_id}"
+def websocket_dialler(
+    url: str, charger_id: str, settings: ClientSettings, quirks: Quirks | None = None
+) -> Dial:
+    """Dial `url`/`charger_id` as OCPP-J 1.6 §3.1 says; no compression (§5.1 advises against it).
+
+    Habits may have it dial otherwise.
+    """
+    how = approach(url, charger_id, chosen(quirks.habits) if quirks is not None else ())
 
     async def dial() -> Socket:
-        return await connect(
-            address,
-            subprotocols=[SUBPROTOCOL],
-            compression=None,
+        return await dialled(
+            how,
             open_timeout=settings.open_timeout_s,
             close_timeout=settings.close_timeout_s,
             ping_timeout=None,
@@ -131,6 +134,7 @@ class ChargePointClient:
         self._heartbeat_at = 0.0
         self._delivered: dict[int, Status] = {}
         self._seen_limits_w: dict[int, float] = {}
+        self._memory: dict[str, Any] = {}
         self._jitter = random.Random(hardware.charger_id)  # noqa: S311 - spreads redials only
         self._answers = Answers(
             self.behaviour,
@@ -165,6 +169,10 @@ class ChargePointClient:
         self.behaviour.unplug(connector_id, self._clock.moment())
         self._settle()
         self._tell("left", connector_id)
+
+    def trigger(self, message: str, connector_id: int | None = None) -> str:
+        """Send a message now, as if csms had asked for it with TriggerMessage (§5.17)."""
+        return self._answers.trigger(message, connector_id)
 
     def has_connector(self, connector_id: int) -> bool:
         """Whether it has a connector of this number."""
@@ -282,6 +290,9 @@ class ChargePointClient:
         if not self._reachable.is_set():
             self._cut.set()
         quirks = self.quirks
+        if quirks.habits:
+            habits = chosen(quirks.habits)
+            socket = HabitualSocket(socket, habits, self._clock.monotonic, self._memory)
         wire = Wire(
             self.charger_id,
             socket,

@@ -62,8 +62,8 @@ class CallFailedError(Exception):
 class Socket(Protocol):
     """A websocket, or in tests something like one. `recv` and `send` raise when it is closed."""
 
-    async def send(self, message: str) -> None:
-        """Send one text frame."""
+    async def send(self, message: Any) -> None:
+        """Send one frame: text, or of some habits bytes."""
         ...
 
     async def recv(self) -> str | bytes:
