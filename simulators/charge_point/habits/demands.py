@@ -71,21 +71,12 @@ def _asks_for_other_than_one_key(message: Message) -> bool:
     return message.calls("GetConfiguration") and len(message.payload.get("key", ())) != 1
 
 
-def _changes_availability(message: Message) -> bool:
-    return message.calls("ChangeAvailability")
-
-
 def _clears(message: Message) -> bool:
     return message.calls("ClearChargingProfile")
 
 
 def _number_zero(message: Message) -> bool:
     return message.answers("StartTransaction") and message.payload.get("transactionId", 0) < 1
-
-
-def _error_for_boot(message: Message) -> bool:
-    """Whether its boot was not accepted, whatever it said of itself."""
-    return message.answers("BootNotification") and message.payload.get("status") != "Accepted"
 
 
 def _start_without_connector(message: Message) -> Reaction | None:
@@ -114,16 +105,6 @@ def _settings_without(*keys: str) -> Hears:
 
 def _settings_fail(message: Message) -> Reaction | None:
     return message.error("InternalError", "", {}) if message.calls("GetConfiguration") else None
-
-
-def _features_otherwise(payload: dict[str, Any]) -> dict[str, Any]:
-    items = [
-        item | {"value": " Core , SmartCharging "}
-        if item["key"] == "SupportedFeatureProfiles"
-        else item
-        for item in payload["configurationKey"]
-    ]
-    return payload | {"configurationKey": items}
 
 
 def _unit_said(value: str) -> Says:
@@ -223,19 +204,11 @@ HABITS: Mapping[str, Habit] = {
     "small_buffer": Habit(
         "A14", f"hangs up on frames above {BUFFER_CHARS} characters", hears=hanging_up(_too_long)
     ),
-    "boots_or_nothing": Habit(
-        "B6", "hangs up when its boot is refused", hears=hanging_up(_error_for_boot)
-    ),
     "hates_haste": Habit(
         "B13", "hangs up on calls in quick succession", hears=hanging_up(_too_soon)
     ),
     "reboots_when_asked_to_boot": Habit(
         "C2", "reboots on TriggerMessage(BootNotification)", hears=hanging_up(_asks_for_a_boot)
-    ),
-    "features_with_blanks": Habit(
-        "C4",
-        "pads its feature profiles with blanks",
-        says=saying(_features_otherwise, "GetConfiguration"),
     ),
     "features_unsaid": Habit(
         "C4",
@@ -249,9 +222,6 @@ HABITS: Mapping[str, Habit] = {
     ),
     "settings_fail": Habit("C5", "answers GetConfiguration with an error", hears=_settings_fail),
     "settings_read_only": Habit("C6", "takes no setting", hears=_interval_read_only),
-    "hangs_up_on_availability": Habit(
-        "C8", "hangs up on ChangeAvailability", hears=hanging_up(_changes_availability)
-    ),
     "start_needs_connector": Habit(
         "E11", "takes remote starts with a connector only", hears=_start_without_connector
     ),

@@ -57,8 +57,7 @@ def _beyond_repair(message: Message) -> Sequence[Frame | str]:
     """A report nobody can read goes before each it makes, and must be answered too."""
     if not message.calls("StatusNotification", "MeterValues"):
         return [message.frame]
-    message.memory["unreadable"] = True
-    broken = f'[{CALL},"{OWN}broken","{message.action}",{{"connectorId" 1}}]'
+    broken = f'[{CALL},"{OWN}broken-{message.message_id}","{message.action}",{{"connectorId" 1}}]'
     return [broken, message.frame]
 
 

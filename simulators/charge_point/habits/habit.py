@@ -14,7 +14,8 @@ RESULT = 3
 ERROR = 4
 
 OWN = "own-"
-"""Calls a habit makes itself have ids that begin so; nobody else hears of their answers."""
+"""Calls a habit makes itself have ids that begin so. Nobody else hears of their answers, but an
+error for one is more than a charge point with habits can bear: it hangs up."""
 
 Frame = list[Any]
 """An OCPP-J message: a list of three to five elements (OCPP-J 1.6 §4.2)."""

@@ -60,11 +60,11 @@ def _empty_before(message: Message) -> Sequence[Frame | str]:
     if not message.calls("MeterValues"):
         return [message.frame]
     time = _elements(message)[0]["timestamp"]
+    nothing = message.payload | {"meterValue": []}
     without = message.payload | {"meterValue": [{"timestamp": time, "sampledValue": []}]}
-    message.memory["empty"] = True
     return [
-        [CALL, f"{OWN}no-values", "MeterValues", message.payload | {"meterValue": []}],
-        [CALL, f"{OWN}no-samples", "MeterValues", without],
+        [CALL, f"{OWN}none-{message.message_id}", "MeterValues", nothing],
+        [CALL, f"{OWN}no-samples-{message.message_id}", "MeterValues", without],
         message.frame,
     ]
 
@@ -148,11 +148,11 @@ def _dropout_after(message: Message) -> Sequence[Frame | str]:
     nothing = {"value": "0", "measurand": ENERGY, "unit": "Wh"}
     elements = [e | {"sampledValue": [nothing]} for e in _elements(message)]
     payload = message.payload | {"meterValue": elements}
-    return [message.frame, [CALL, f"{OWN}dropout", "MeterValues", payload]]
+    return [message.frame, [CALL, f"{OWN}dropout-{message.message_id}", "MeterValues", payload]]
 
 
 def _signed(samples: list[Sample]) -> list[Sample]:
-    signed = {"value": "OCMF|{}|{}", "measurand": ENERGY, "format": "SignedData"}
+    signed = {"value": "99999999", "measurand": ENERGY, "format": "SignedData"}
     return [signed, *samples, signed]
 
 

@@ -6,7 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from simulators.charge_point.habits.habit import CALL, ERROR, OWN, Frame, Habit, Message
+from simulators.charge_point.habits.habit import (
+    CALL,
+    ERROR,
+    OWN,
+    Frame,
+    Habit,
+    HangUpError,
+    Message,
+)
 
 
 class Inner(Protocol):
@@ -80,7 +88,11 @@ class HabitualSocket:
                 for sent in reaction.sends:
                     await self._write(sent)
                 return reaction.takes
-        return None if str(message.message_id).startswith(OWN) else frame
+        if not str(message.message_id).startswith(OWN):
+            return frame
+        if message.kind == ERROR:
+            raise HangUpError("a call of a habit was refused")
+        return None
 
     async def _write(self, frame: Frame | str) -> None:
         if not isinstance(frame, str) and frame[0] == CALL:

@@ -31,9 +31,12 @@ async def knows_its_clock(it: World) -> None:
     assert loop is not None
     contact = loop.contacts.get(CHARGER)
     assert contact is not None
-    ahead_s = contact.clock_ahead_s
-    assert ahead_s is not None
-    assert abs(ahead_s) < 10
+    assert contact.clock_ahead_s is not None
+    assert abs(contact.clock_ahead_s) < 10
+    reading = loop.state.connectors[CONNECTOR].reading
+    assert reading is not None
+    assert reading.measured_at is not None
+    assert abs(reading.measured_at - time.time()) < 10
     assert abs(it.session.started_at - time.time()) < 10
 
 
@@ -111,13 +114,24 @@ async def tried_once(it: World) -> None:
 
 async def is_asked_everything(it: World) -> None:
     """A refusal does not end what it is asked when it connects."""
-    last = "SupportedFeatureProfiles"
+    last = "MaxChargingProfilesInstalled"
     for _ in range(200):
         asked = [key for call in await it.asked("GetConfiguration") for key in call["key"]]
         if last in asked:
             return
         await asyncio.sleep(0.01)
     raise AssertionError(asked)
+
+
+async def is_taken_at_once(it: World) -> None:
+    """Nothing it was told was refused."""
+    assert it.heard("limit_refused") == 0, it.tale()
+
+
+async def redials_and_is_taken(it: World) -> None:
+    """Told again, its limits take the places they had."""
+    await redials_without_boot(it)
+    await is_taken_at_once(it)
 
 
 async def starts_remotely(it: World) -> None:
@@ -144,7 +158,7 @@ CLOCKS = (
 )
 
 _DIFFERENT: Mapping[str, Story] = {
-    "leaves_sockets_open": Story(during=redials, lost=0),
+    "leaves_sockets_open": Story(during=redials),
     "no_pongs": Story(config={"ping_interval_s": 0.02}, during=outlasts_pings),
     "control_characters": Story(during=has_a_clean_vendor),
     "long_texts": Story(during=has_a_short_model),
@@ -161,6 +175,11 @@ _DIFFERENT: Mapping[str, Story] = {
     "repeats_calls": Story(quirks=habits("statuses_with_errors"), during=said_it_once),
     "unsupported_as_error": Story(quirks=habits(tx_default_only=True), during=tried_once),
     "late_values": Story(after=draws_nothing),
+    "deaf_before_boot": Story(slow_store=True),
+    "meter_on_connector_zero": Story(quirks=habits("no_transaction_id")),
+    "needs_number": Story(during=is_taken_at_once),
+    "needs_past_start": Story(during=is_taken_at_once),
+    "few_slots": Story(during=redials_and_is_taken, lost=1),
     "hates_haste": Story(config={"call_gap_s": 0.1}),
     "start_needs_connector": Story(starts=starts_remotely),
     "settings_read_only": Story(during=is_asked_everything),
@@ -172,7 +191,6 @@ _DIFFERENT: Mapping[str, Story] = {
 SWITCHES: Mapping[str, tuple[str, Story]] = {
     "no_boot_on_reconnect": ("C1", Story(during=redials_without_boot, lost=1)),
     "no_meter_values": ("F12", Story(quirks=habits(no_meter_values=True), measured=False)),
-    "one_period_only": ("G5", Story(quirks=habits(one_period_only=True, refuses_with_error=True))),
 }
 """Stories of switches of `Quirks` that are no habits, with their rows."""
 

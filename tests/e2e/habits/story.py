@@ -19,7 +19,7 @@ import csms.app
 from csms.app import App, running
 from csms.control.status import ConnectorView, SessionStatus
 from csms.dispatch.standing import Condition
-from csms.ports import StoredSession
+from csms.ports import ChargerRecord, StoredSession
 from csms.station.document import parse_station
 from csms.station.state import ConnectorStatus
 from csms.storage.memory import MemoryStore
@@ -104,6 +104,15 @@ class World:
         return "\n".join([*events, repr(self.view), f"draws {self.draw_w:.0f} W"])
 
 
+class SlowStore(MemoryStore):
+    """Keeping a charger takes a while, and so does the answer to its boot."""
+
+    async def save_charger(self, record: ChargerRecord) -> None:
+        """See `ports.ChargerStore`."""
+        await asyncio.sleep(0.05)
+        await super().save_charger(record)
+
+
 Check = Callable[[World], Awaitable[None]]
 
 
@@ -112,10 +121,9 @@ class Story:
     """What is different from the plain story.
 
     `config` are settings. `tag` and `reason` are what csms must have of the session,
-    `governed_idle`
-    and `measured` whether there are limits while no session runs, and readings; `lost` how often
-    the link is. `starts` begins the session, `during` and `after` are checks while it runs and when
-    it is over.
+    `governed_idle` and `measured` whether there are limits while no session runs, and readings;
+    `slow_store` makes boots take a while; `lost` is how often the link is. `starts` begins the
+    session, `during` and `after` are checks while it runs and when it is over.
     """
 
     quirks: Quirks = field(default_factory=Quirks)
@@ -124,6 +132,7 @@ class Story:
     reason: str = "EVDisconnected"
     governed_idle: bool = True
     measured: bool = True
+    slow_store: bool = False
     lost: int = 0
     starts: Check | None = None
     during: Check | None = None
@@ -154,7 +163,7 @@ async def world(story: Story) -> AsyncIterator[World]:
     }
     document = {"stationId": STATION, "gridCapacity": GRID_W / 1000, "chargers": [charger]}
     quirks = {CHARGER: story.quirks}
-    store = MemoryStore()
+    store = SlowStore() if story.slow_store else MemoryStore()
     config = CONFIG.model_copy(update=dict(story.config))
     async with (
         without_api(),
@@ -179,6 +188,9 @@ async def play(story: Story) -> None:
         await charge(it, story)
         if story.during is not None:
             await story.during(it)
+        await settle(it)
+        assert it.view.status is ConnectorStatus.CHARGING
+        assert not story.measured or it.session.energy_wh > 0
         ended = await leave(it)
         assert (ended.id_token, ended.reason) == (story.tag, story.reason)
         assert ended.energy_wh == it.energy_wh
@@ -207,6 +219,16 @@ async def charge(it: World, story: Story) -> None:
     await it.until("its status", lambda: it.view.status is ConnectorStatus.CHARGING)
 
 
+async def settle(it: World) -> None:
+    """Everything it has said, and all its habits say with it, has been acted on."""
+    it.point.trigger("MeterValues", 1)
+    it.point.trigger("Heartbeat")
+    await it.until("everything told", lambda: not it.point.unsent)
+    loop = it.csms.supervisor.loop_of(CHARGER)
+    assert loop is not None
+    await loop.caught_up()
+
+
 def numbered(it: World) -> bool:
     """Whether both know the transaction by the same number."""
     running = it.point.behaviour.connector(1).transaction
@@ -224,7 +246,10 @@ def measured(it: World) -> bool:
     """Whether csms knows what flows and what has flown."""
     it.point.trigger("MeterValues", 1)
     session = it.session
-    if session.measured_w is None or session.energy_wh == 0:
+    running = it.point.behaviour.connector(1)
+    assert running.transaction is not None
+    most_wh = running.meter.register_wh - running.transaction.meter_start_wh
+    if session.measured_w is None or not 0 < session.energy_wh <= most_wh:
         return False
     return abs(session.measured_w - it.draw_w) <= 0.02 * it.draw_w
 
