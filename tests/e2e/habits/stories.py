@@ -139,6 +139,15 @@ async def starts_remotely(it: World) -> None:
     await it.csms.supervisor.start_session(STATION, CONNECTOR, id_token=TAG)
 
 
+async def starts_when_all_was_refused(it: World) -> None:
+    """The driver comes when every way to give the idle charger its fallback has been refused."""
+    refused = -1
+    while refused < it.heard("limit_refused"):
+        refused = it.heard("limit_refused")
+        await asyncio.sleep(0.1)
+    it.point.present_token(1, TAG)
+
+
 async def draws_nothing(it: World) -> None:
     """What it says after the end is not of now."""
     loop = it.csms.supervisor.loop_of(CHARGER)
@@ -185,7 +194,7 @@ _DIFFERENT: Mapping[str, Story] = {
     "settings_read_only": Story(during=is_asked_everything),
     "features_unsaid": Story(during=is_asked_everything),
     "gone_before_answer": Story(lost=1),
-    "busy_only": Story(governed_idle=False),
+    "busy_only": Story(governed_idle=False, starts=starts_when_all_was_refused),
 }
 
 SWITCHES: Mapping[str, tuple[str, Story]] = {

@@ -364,6 +364,7 @@ WITHOUT: Mapping[str, Without] = {
     "typed_settings": one(fields, "text", _text_of_text),
     "own_words": _strict,
     "settings_in_lower_case": one(fields, "fold", str),
+    "statuses_in_1970": _status_unless(_by_its_time),
     "statuses_with_errors": _status_unless(_by_its_error),
     "no_tag": _no_empty_tag,
     "rubbish_behind_tag": one(fields, "id_tag", str),
