@@ -12,6 +12,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -60,10 +61,6 @@ class ClientSettings:
     redial_most_s: float = 5.0
     boot_retry_s: float = 1.0
     meter_interval_s: int = 10
-
-
-class _LinkCutError(Exception):
-    """The charge point gives up its link: it goes offline or reboots."""
 
 
 def websocket_dialler(
@@ -303,15 +300,12 @@ class ChargePointClient:
         )
         self._tell("connected")
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(wire.start())
-                group.create_task(wire.answer_calls())
-                group.create_task(self._until_cut())
-                group.create_task(self._converse(wire))
-        except* (_LinkCutError, WebSocketException, OSError):
-            pass
-        except* Exception as failures:  # noqa: BLE001 - a task boundary: the charger redials
-            self._complain("; ".join(repr(failure) for failure in failures.exceptions))
+            failures = await _until_one_ends(
+                wire.start, wire.answer_calls, self._cut.wait, partial(self._converse, wire)
+            )
+            odd = [each for each in failures if not isinstance(each, (WebSocketException, OSError))]
+            if odd:
+                self._complain("; ".join(repr(failure) for failure in odd))
         finally:
             was_booted = self.booted.is_set()
             self.booted.clear()
@@ -322,10 +316,6 @@ class ChargePointClient:
             await socket.close()
         self._tell("disconnected")
         return was_booted
-
-    async def _until_cut(self) -> None:
-        await self._cut.wait()
-        raise _LinkCutError
 
     # ------------------------------------------------------------------ conversation
 
@@ -450,6 +440,31 @@ class ChargePointClient:
         connector = "" if connector_id is None else f"{self.charger_id}/{connector_id}"
         at = self._clock.moment().scenario_s
         self._watcher(Event(at, name, self.charger_id, connector, detail))
+
+
+async def _until_one_ends(*parts: Callable[[], Awaitable[object]]) -> list[Exception]:
+    """Run these until one of them ends, then end the others; what they failed of.
+
+    No failure reaches the TaskGroup: before Python 3.13, one that is cancelled while it fails
+    raises the failure alone, and whoever takes that and goes on never ends.
+    """
+    failures: list[Exception] = []
+    one_ended = asyncio.Event()
+
+    async def told(part: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await part()
+        except Exception as error:  # noqa: BLE001 - a task boundary: the charger redials
+            failures.append(error)
+        finally:
+            one_ended.set()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(told(part)) for part in parts]
+        await one_ended.wait()
+        for task in tasks:
+            task.cancel()
+    return failures
 
 
 def _refusal(error: Exception) -> str:
