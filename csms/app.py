@@ -218,6 +218,7 @@ def server_settings(config: Config) -> ServerSettings:
         wire=WireLimits(write_buffer_bytes=config.write_buffer_bytes),
         connection=ConnectionSettings(
             call_timeout_s=config.call_timeout_s,
+            call_gap_s=config.call_gap_s,
             boot_quiet_s=config.boot_quiet_s,
             no_boot_wait_s=config.no_boot_wait_s,
             max_frame_chars=config.max_frame_bytes,

@@ -121,6 +121,9 @@ class Config(BaseModel):
     call_timeout_s: float = Field(
         30.0, ge=1, le=300, description="how long a charger may take to answer a request"
     )
+    call_gap_s: float = Field(
+        0.1, ge=0, le=10, description="least time between two requests to a charger"
+    )
     remote_start_timeout_s: float = Field(
         60.0, ge=1, le=600, description="how long a remote start may wait for the session"
     )

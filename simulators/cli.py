@@ -158,7 +158,7 @@ def charger(
     credentials = Credentials(key_bytes(key), user, ca, certificate, private_key, origin)
     point = ChargePointClient(
         Hardware.uniform(charger_id, max_kw * 1000, connectors, kind),
-        websocket_dialler(url, charger_id, settings, credentials),
+        websocket_dialler(url, charger_id, settings, quirks, credentials),
         Clock(speed),
         settings=settings,
         quirks=quirks,

@@ -130,7 +130,7 @@ async def run_scenario(
     ) as client:
         player = Player(
             scenario,
-            networked(ocpp_url, settings),
+            networked(ocpp_url, settings, scenario.simulated),
             OperatorApi(client, scenario.plan.station_id),
             Clock(speed),
             options=options,

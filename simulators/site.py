@@ -86,6 +86,11 @@ class Site:
         ]
 
 
-def networked(url: str, settings: ClientSettings) -> Callable[[str], Dial]:
+def networked(
+    url: str, settings: ClientSettings, quirks: Mapping[str, Quirks] | None = None
+) -> Callable[[str], Dial]:
     """Diallers to the csms at `url` (`ws://host:port/path`), one per charger id."""
-    return lambda charger_id: websocket_dialler(url, charger_id, settings)
+    misbehaving = quirks or {}
+    return lambda charger_id: websocket_dialler(
+        url, charger_id, settings, misbehaving.get(charger_id)
+    )

@@ -1,10 +1,29 @@
-"""Who knocked: chargers that were refused because no station has them."""
+"""Who is meant by a name, and who knocked: chargers refused because no station has them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 KNOCKS_KEPT = 200
+
+
+def known_as(names: Sequence[str], charger_ids: Iterable[str]) -> str | None:
+    """The charger that the first of these names means that means any; None when none does.
+
+    A charger is meant by its id, and in other letters than its id's by nobody else's. The time this
+    takes does not depend on whether one is found.
+    """
+    spellings: defaultdict[str, set[str]] = defaultdict(set)
+    for charger_id in charger_ids:
+        spellings[charger_id.casefold()].add(charger_id)
+    found: str | None = None
+    for name in names:
+        spelt = spellings.get(name.casefold(), set())
+        meant = name if name in spelt else min(spelt, default=None) if len(spelt) == 1 else None
+        found = meant if found is None else found
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,16 @@ class Contacts:
         return charger_id in self._live
 
     def opened(self, charger: Charger, now: float, tasks: asyncio.TaskGroup) -> None:
-        """The charger has connected: it is asked what must be known, in `tasks`."""
+        """The charger has connected: it is asked what must be known, in `tasks`.
+
+        A quiet one is asked nothing, and so never becomes ready for limits.
+        """
         self._live[charger.charger_id] = Contact(now)
         earlier = self._registrations.pop(charger.charger_id, None)
         if earlier is not None:
             earlier.cancel()
+        if charger.quiet:
+            return
         self._registrations[charger.charger_id] = tasks.create_task(self._register(charger, now))
 
     def closed(self, charger_id: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -86,6 +86,10 @@ class DoorKeeper:
         self._attempts = Attempts(settings.attempts)
         self._refused: deque[tuple[str, str, str]] = deque(maxlen=REFUSALS_WAITING)
         self._telling = False
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        """See `ports.Doorkeeper`."""
+        return self._gate.known_as(names)
 
     async def judge(self, approach: Approach) -> Admission:
         """See `ports.Doorkeeper`."""

@@ -202,7 +202,7 @@ class Enforcement:
         self._event("not_obeying", f"{key} {known.cause}: {observed}; step {step.name.lower()}")
         if step is Step.RESEND:
             self._resend(*self._find(key), running=session is not None)
-        elif step is Step.STOP and session is not None:
+        elif step is Step.STOP and session is not None and not self._find(key)[0].quiet:
             tasks.create_task(self._stop(key.charger_id, session.transaction_id))
 
     def _resend(self, charger: Charger, connector: Connector, *, running: bool) -> None:

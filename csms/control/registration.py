@@ -110,11 +110,19 @@ async def ask_for_meter_values(
 async def ask_for_statuses(
     charger: Charger, link: ChargerLink, state: StationState, settings: RegistrationSettings
 ) -> None:
-    """After a while, ask for the status of each connector that has not reported (errata 3.22)."""
+    """After a while, ask for the status of each connector that has not reported (errata 3.22).
+
+    Some chargers take the request only without a connector: then it is meant for all of them.
+    """
     await asyncio.sleep(settings.status_wait_s)
     for connector in charger.connectors:
-        if _silent(state, connector.key):
-            await link.trigger(charger.charger_id, "StatusNotification", connector.key.connector_id)
+        if not _silent(state, connector.key):
+            continue
+        number = connector.key.connector_id
+        answer = await link.trigger(charger.charger_id, "StatusNotification", number)
+        if answer.outcome in {Outcome.REJECTED, Outcome.INVALID}:
+            await link.trigger(charger.charger_id, "StatusNotification", None)
+            return
 
 
 def _silent(state: StationState, key: ConnectorKey) -> bool:

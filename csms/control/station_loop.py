@@ -293,7 +293,7 @@ class StationLoop:
                 if self.contacts.registered(item):
                     self._capabilities.hinted(item.charger_id, item.hints)
             case Reconfigured():
-                self._reconfigure(item)
+                self._reconfigure(item, tasks)
             case Marker():
                 pass
             case ByHand():
@@ -326,6 +326,8 @@ class StationLoop:
                 if before is not None and before.session_id != fact.session_id:
                     self._forget_session(fact.connector, before.session_id)
                 self._heard_time(fact.connector.charger_id, fact.started_at, fact.at)
+                # Some chargers refuse every limit while they are idle.
+                self._try_again(fact.connector)
                 self._event("session_started", f"{fact.connector} by {fact.id_token}")
             case SessionEnded() if applied:
                 self._forget_session(fact.connector, fact.session_id)
@@ -357,8 +359,12 @@ class StationLoop:
         for key in self.state.connectors:
             if key.charger_id == charger_id:
                 self._wishes.again(key)
-                for scope in SENT_SCOPES:
-                    self._retries.succeeded((key, scope))
+                self._try_again(key)
+
+    def _try_again(self, key: ConnectorKey) -> None:
+        """What was refused or not answered need not wait any longer."""
+        for scope in SENT_SCOPES:
+            self._retries.succeeded((key, scope))
 
     def _forget_session(self, key: ConnectorKey, session_id: str) -> None:
         self._sender.keep(self.ledger.end_session(key, session_id))
@@ -366,8 +372,9 @@ class StationLoop:
         self._retries.succeeded((key, Scope.SESSION))
         self.balancer.goals.pop(key, None)
 
-    def _reconfigure(self, item: Reconfigured) -> None:
+    def _reconfigure(self, item: Reconfigured, tasks: asyncio.TaskGroup) -> None:
         state, station = self.state, item.station
+        hushed = {c.charger_id for c in state.station.chargers if c.quiet}
         reasons = self.refuses(station)
         item.refused.set_result(reasons)
         if reasons:
@@ -383,6 +390,9 @@ class StationLoop:
         self._wishes.forget_others()
         self._orders.forget(state.connectors)
         self.contacts.keep_only(state.chargers)
+        for charger in station.chargers:
+            if charger.charger_id in hushed and charger.charger_id in self.contacts:
+                self.contacts.opened(charger, self._clock.now(), tasks)
         self._event("station_changed", f"grid limit {render_kw(station.grid_limit_w)} kW")
 
     # ------------------------------------------------------------------ what was answered

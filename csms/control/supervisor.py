@@ -17,7 +17,7 @@ import structlog
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
 from csms.control.access import Access
-from csms.control.admission import Knock, KnockList
+from csms.control.admission import Knock, KnockList, known_as
 from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
 from csms.control.commands import ChargerCommands
@@ -316,6 +316,10 @@ class Supervisor:
         """`ports.Gate`: kept as a knock when no station has the charger."""
         if self.loop_of(charger_id) is None:
             self._knocks.add(charger_id, address, self._clock.now())
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        """`ports.Gate`: which charger of a configuration is meant."""
+        return known_as(names, (c for loop in self._loops.values() for c in loop.state.chargers))
 
     def registered(self, charger_id: str) -> bool:
         """`ports.Gate`: whether a boot of this charger was accepted before."""

@@ -42,7 +42,7 @@ class WishList:
         sessions: list[Wish] = []
         for charger in self._state.station.chargers:
             contact = contacts.get(charger.charger_id)
-            if contact is None or not contact.ready:
+            if contact is None or not contact.ready or charger.quiet:
                 continue
             scope = self._orders.capability(charger).session_scope
             for connector in charger.connectors:

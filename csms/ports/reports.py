@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -73,6 +73,13 @@ class StopReport:
 
 class Gate(Protocol):
     """Which chargers there are. Who somebody is, is the doorkeeper's question."""
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        """The configured charger that the first of these names means that means any.
+
+        Names are compared without case where that leaves no doubt. None when all are unknown.
+        """
+        ...
 
     async def admit(self, charger_id: str, address: str) -> bool:
         """Whether this charger is known (or may be made so). A refused one is listed as knocked."""

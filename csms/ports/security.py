@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -65,6 +66,10 @@ class Admission(StrEnum):
 
 class Doorkeeper(Protocol):
     """Who may come in, and as whom."""
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        """See `Gate`: the charger that is meant. Whoever says so has not proven to be it."""
+        ...
 
     async def judge(self, approach: Approach) -> Admission:
         """Decide. The answer, and how long it takes, does not show which chargers there are."""

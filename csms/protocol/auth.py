@@ -13,13 +13,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from csms.ports import Admission, Approach, CertificateNames, Doorkeeper
 from csms.station.document import is_identity
 
 SUBPROTOCOL = "ocpp1.6"
+NAMES_READ = 8
+"""Other parts of a request target that are looked at for a charger's id."""
 
+_ALSO_MEANS_IT = frozenset({"ocpp16", "ocpp16j"})
+_NOT_ALPHANUMERIC = re.compile("[^0-9a-z]")
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 LONGEST_CREDENTIALS = 1024
 
@@ -60,11 +65,28 @@ def identity_of(target: str) -> str | None:
     The last non-empty segment of the path, percent-decoded exactly once. Chargers glue all sorts
     of things before it: doubled slashes, other URLs; or behind it: slashes, a query.
     """
-    path = _AUTHORITY.sub("", target.split("?", 1)[0], count=1)
-    segment = next((s for s in reversed(path.split("/")) if s), "")
-    if _BROKEN_ESCAPE.search(segment):
+    return _name(next((s for s in reversed(_segments(target)) if s), ""))
+
+
+def other_names_of(target: str) -> list[str]:
+    """What else in a request target may be the charger's id, best first.
+
+    Some chargers write it into the query, others put their serial number behind it.
+    """
+    values = [part.rpartition("=")[2] for part in target.partition("?")[2].split("&")]
+    before = [s for s in reversed(_segments(target)) if s][1:]
+    names = (_name(part) for part in values + before)
+    return list(islice((name for name in names if name is not None), NAMES_READ))
+
+
+def _segments(target: str) -> list[str]:
+    return _AUTHORITY.sub("", target.split("?", 1)[0], count=1).split("/")
+
+
+def _name(part: str) -> str | None:
+    if _BROKEN_ESCAPE.search(part):
         return None
-    name = unquote_to_bytes(segment).decode("ascii", "replace")
+    name = unquote_to_bytes(part).decode("ascii", "replace")
     return name if is_identity(name) else None
 
 
@@ -78,7 +100,9 @@ def choose(offers: Sequence[str]) -> str | None:
     """The offer that means OCPP 1.6, as it was written: a client compares it with its own."""
     if SUBPROTOCOL in offers:
         return SUBPROTOCOL
-    return next((o for o in offers if o.casefold() == SUBPROTOCOL), None)
+    return next(
+        (o for o in offers if _NOT_ALPHANUMERIC.sub("", o.casefold()) in _ALSO_MEANS_IT), None
+    )
 
 
 def password_of(headers: Sequence[str], charger_id: str) -> bytes | None:
@@ -122,6 +146,8 @@ async def admit(
         door.turned_away("browser_refused", address, "an Origin header")
         return NO_BROWSERS
     charger_id = identity_of(target)
+    names = [] if charger_id is None else [charger_id]
+    charger_id = door.known_as(names + other_names_of(target)) or charger_id
     password = password_of(authorizations, charger_id or "")
     if password is None and authorizations:
         password = b""

@@ -4,13 +4,14 @@
     [3, id, payload]                          CallResult   §4.2.2
     [4, id, code, description, details]       CallFailure  §4.2.3
     anything else that may be passed over     Skipped
-    anything else                             Broken, with the kind and id where they can be read
+    anything else                             Broken, with its head as far as it can be read
 
 Reading is lenient (law 6): raw control characters inside strings, a byte order mark, a frame sent
-as binary, NUL padding, a null payload, CALLERRORs of three elements. Duplicate keys are tolerated,
-the last one counts: RFC 8259 §4 leaves that open, and there is no second reader of the same frame
-to disagree with. NaN, Infinity and numbers beyond a double are refused: they are not JSON, or
-not a number any field can have. A lone surrogate becomes U+FFFD, so that every text can be stored.
+as binary, NUL padding, a null payload or none, elements too many, CALLERRORs of three elements, and
+what `mending` can put right. Duplicate keys are tolerated, the last one counts: RFC 8259 §4 leaves
+that open, and there is no second reader of the same frame to disagree with. NaN, Infinity and
+numbers beyond a double are null: they are not JSON, or not a number any field can have. A lone
+surrogate becomes U+FFFD, so that every text can be stored.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
+
+from csms.protocol.mending import mended
 
 CALL = 2
 CALL_RESULT = 3
@@ -56,7 +59,10 @@ _KINDS: Mapping[int | float | str, int] = {2: 2, 3: 3, 4: 4, "2": 2, "3": 3, "4"
 _PADDING = " \t\r\n\x00\ufeff"
 # Possessive, so that a megabyte of escapes costs neither time nor memory in backtracking.
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-_HEAD = re.compile(r'\[\s*+"?([234])"?\s*+,\s*+("(?:[^"\\]|\\.){0,256}+")', re.DOTALL)
+_HEAD = re.compile(
+    r'\[\s*+"?([234])"?\s*+,\s*+("(?:[^"\\]|\\.){0,256}+")(?:\s*+,\s*+"([A-Za-z]{1,64}+)")?',
+    re.DOTALL,
+)
 _MAYBE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -64,7 +70,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. `payload` is {} for null, otherwise whatever was sent."""
+    """A request. `payload` is {} for null and for nothing, otherwise whatever was sent."""
 
     message_id: str
     action: str
@@ -90,11 +96,12 @@ class CallFailure:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A frame that cannot be used. `kind` and `message_id` are None where they cannot be read."""
+    """A frame that cannot be used. `kind`, `message_id` and `action` where they can be read."""
 
     reason: str
     kind: int | None = None
     message_id: str | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,9 @@ def read_frame(data: str | bytes, *, max_chars: int = 1 << 20, max_depth: int = 
     try:
         value = _DECODER.decode(text)
     except (ValueError, RecursionError):
-        return _broken_text(text, "not JSON")
+        value = mended(text, max_depth)
+        if value is None:
+            return _broken_text(text, "not JSON")
     if ("\\u" in text or not text.isascii()) and _MAYBE_SURROGATE.search(text):
         value = _storable(value)
     return _shape(value)
@@ -231,7 +240,7 @@ def _broken_text(text: str, reason: str) -> Broken:
         message_id = _storable(_DECODER.decode(head[2]))
     except ValueError:
         return Broken(reason)
-    return Broken(reason, int(head[1]), message_id)
+    return Broken(reason, int(head[1]), message_id, head[3] if int(head[1]) == CALL else None)
 
 
 def _shape(value: Any) -> Incoming:
@@ -258,9 +267,7 @@ def _shape(value: Any) -> Incoming:
 
 
 def _call(message_id: str, value: list[Any]) -> Call | Broken:
-    if len(value) != 4:
-        return Broken("a CALL has four elements", CALL, message_id)
-    action, payload = value[2], value[3]
+    action, payload = [*value[2:4], None, None][:2]
     if not isinstance(action, str):
         return Broken("the action is not a string", CALL, message_id)
     return Call(message_id, action, {} if payload is None else payload)

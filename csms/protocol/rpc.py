@@ -32,6 +32,10 @@ A call inward. Always taken, whatever is pending outward (crossing calls are leg
 "The same frame" is the same id with the same content; the same id with other content is a new call.
 BootNotification and Heartbeat are served again instead: that is harmless, and their answers carry
 the time. A BootNotification also forgets the answers: some chargers count their ids from 1 again.
+
+A request that cannot be read, but for its head, is answered so that the charger goes on to its next
+one: a report whose answer says nothing gets that answer, BootNotification and Heartbeat are served
+without their payload, all others get a CALLERROR.
 """
 
 from __future__ import annotations
@@ -47,6 +51,22 @@ from csms.protocol import framing
 from csms.protocol.framing import Broken, Call, CallFailure, CallResult
 
 SERVED_AGAIN = frozenset({"BootNotification", "Heartbeat"})
+SERVED_UNREAD = SERVED_AGAIN
+"""What these say of a charger is worth less than the time their answers carry."""
+
+ACKNOWLEDGED_UNREAD = frozenset(
+    {
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "LogStatusNotification",
+        "MeterValues",
+        "SecurityEventNotification",
+        "SignedFirmwareStatusNotification",
+        "StatusNotification",
+    }
+)
+"""Their answers have no fields; a charger that is refused one may send it for ever."""
+
 CLOSE_POLICY = 1008
 CLOSE_UNRESPONSIVE = 1011
 
@@ -278,7 +298,7 @@ class Peer:
             case CallFailure(message_id, code, description):
                 return self._take_answer(message_id, CallError(code, description), now)
             case Broken():
-                return self._take_broken(message, now)
+                return self._take_broken(message, data, now)
             case _:
                 return [Ignored(message.reason)]
 
@@ -313,19 +333,27 @@ class Peer:
             events += self._want_close(CLOSE_POLICY, "too many unsolicited answers")
         return events
 
-    def _take_broken(self, frame: Broken, now: float) -> list[Event]:
+    def _take_broken(self, frame: Broken, data: str | bytes, now: float) -> list[Event]:
         """A broken request is answered; a broken answer ends the call it belongs to at once."""
         self._counts.unreadable += 1
         events: list[Event] = [Ignored(frame.reason, frame.message_id)]
         if frame.message_id is not None and frame.kind == framing.CALL:
-            text = framing.write_error(frame.message_id, "FormationViolation", frame.reason)
-            events.append(Send(text))
+            events += self._take_unread(frame.message_id, frame, data, now)
         elif frame.message_id is not None:
             error = CallError("FormationViolation", f"unreadable answer: {frame.reason}")
             events += self._take_answer(frame.message_id, error, now)
         if self._counts.unreadable > self._limits.max_unreadable:
             events += self._want_close(CLOSE_POLICY, "too many unreadable frames")
         return events
+
+    def _take_unread(
+        self, message_id: str, frame: Broken, data: str | bytes, now: float
+    ) -> list[Event]:
+        if frame.action in SERVED_UNREAD:
+            return self._take_call(Call(message_id, frame.action, {}), data, now)
+        if frame.action in ACKNOWLEDGED_UNREAD:
+            return [Send(framing.write_result(message_id, {}))]
+        return [Send(framing.write_error(message_id, "FormationViolation", frame.reason))]
 
     def reply(self, call: CallReceived, payload: Mapping[str, Any], now: float) -> list[Event]:
         """Answer with a CALLRESULT. A payload that is not JSON becomes an InternalError."""

@@ -219,7 +219,8 @@ def _one_unit(charger: ChargerDocument) -> ChargerDocument:
 class ChargerDocument(_Document):
     """One charger.
 
-    Everything but `id`, `maxPower`, `feeder`, `unit` and `capabilities` is said of each connector.
+    Everything but `id`, `maxPower`, `feeder`, `unit`, `capabilities` and `quiet` is said of each
+    connector.
 
     `minPower` left out: 0 for DC, 6 A on every phase for AC. `unit` left out: W for DC, and for AC
     the charger is asked; null: it is asked.
@@ -242,6 +243,7 @@ class ChargerDocument(_Document):
     unit: Literal["W", "A"] | None = None
     weight: Weight = 1.0
     capabilities: CapabilitiesDocument | None = None
+    quiet: Annotated[bool, Field(strict=True)] = False
 
     _one_unit = model_validator(mode="after")(_one_unit)
 
@@ -316,6 +318,7 @@ def _charger(document: ChargerDocument) -> Charger:
         feeder_id=document.feeder,
         rate_unit=None if unit is None else RateUnit(unit),
         capabilities=said.told(),
+        quiet=document.quiet,
     )
 
 
@@ -433,6 +436,8 @@ def _dump_charger(charger: Charger) -> dict[str, Any]:
         document["unit"] = unit
     if charger.capabilities != Told():
         document["capabilities"] = _dump_told(charger.capabilities)
+    if charger.quiet:
+        document["quiet"] = True
     own = [{k: v for k, v in s.items() if k not in common} for s in said]
     document["connectors"] = (
         len(own)

@@ -125,7 +125,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Charger:
-    """One charge point. `rate_unit` None means: ask the charger what it takes."""
+    """One charge point. `rate_unit` None means: ask the charger what it takes.
+
+    A `quiet` one is sent nothing that no operator asks for, and so has no limits: it counts at its
+    maximum. It is for tools that test how a central system talks.
+    """
 
     charger_id: str
     max_power_w: int
@@ -133,6 +137,7 @@ class Charger:
     feeder_id: str | None = None
     rate_unit: RateUnit | None = None
     capabilities: Told = Told()
+    quiet: bool = False
 
     @property
     def unspoken_w(self) -> int:

@@ -12,17 +12,20 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.typing import Origin, Subprotocol
+from websockets.typing import Origin
 
 from simulators.charge_point.answers import Answers
 from simulators.charge_point.behaviour import Behaviour
 from simulators.charge_point.configuration import Configuration
 from simulators.charge_point.credentials import Credentials
 from simulators.charge_point.events import Event, Watcher, nobody
+from simulators.charge_point.habits.catalogue import chosen
+from simulators.charge_point.habits.dialling import approach, dialled
+from simulators.charge_point.habits.socket import HabitualSocket
 from simulators.charge_point.hardware import Hardware
 from simulators.charge_point.messages import (
     BootDue,
@@ -42,7 +45,6 @@ from simulators.clock import Clock
 from simulators.record import ChargerRecord, LimitRecord
 from simulators.vehicle.vehicle import Vehicle
 
-SUBPROTOCOL = Subprotocol("ocpp1.6")
 COMPLAINTS_KEPT = 100
 LATENCIES_KEPT = 1000
 
@@ -63,25 +65,26 @@ class ClientSettings:
     meter_interval_s: int = 10
 
 
-class _LinkCutError(Exception):
-    """The charge point gives up its link: it goes offline or reboots."""
-
-
 def websocket_dialler(
-    url: str, charger_id: str, settings: ClientSettings, credentials: Credentials | None = None
+    url: str,
+    charger_id: str,
+    settings: ClientSettings,
+    quirks: Quirks | None = None,
+    credentials: Credentials | None = None,
 ) -> Dial:
-    """Dial `url`/`charger_id` as OCPP-J 1.6 §3.1 says; no compression (§5.1 advises against it)."""
-    address = f"{url.rstrip('/')}/{charger_id}"
+    """Dial `url`/`charger_id` as OCPP-J 1.6 §3.1 says; no compression (§5.1 advises against it).
+
+    Habits may have it dial otherwise.
+    """
+    how = approach(url, charger_id, chosen(quirks.habits) if quirks is not None else ())
     shown = credentials or Credentials()
 
     async def dial() -> Socket:
-        return await connect(
-            address,
-            subprotocols=[SUBPROTOCOL],
+        return await dialled(
+            how,
             additional_headers=shown.headers(charger_id),
             origin=None if shown.origin is None else Origin(shown.origin),
-            ssl=shown.tls(address),
-            compression=None,
+            ssl=shown.tls(how.url),
             open_timeout=settings.open_timeout_s,
             close_timeout=settings.close_timeout_s,
             ping_timeout=None,
@@ -143,6 +146,7 @@ class ChargePointClient:
         self._heartbeat_at = 0.0
         self._delivered: dict[int, Status] = {}
         self._seen_limits_w: dict[int, float] = {}
+        self._memory: dict[str, Any] = {}
         self._jitter = random.Random(hardware.charger_id)  # noqa: S311 - spreads redials only
         self._answers = Answers(
             self.behaviour,
@@ -177,6 +181,10 @@ class ChargePointClient:
         self.behaviour.unplug(connector_id, self._clock.moment())
         self._settle()
         self._tell("left", connector_id)
+
+    def trigger(self, message: str, connector_id: int | None = None) -> str:
+        """Send a message now, as if csms had asked for it with TriggerMessage (§5.17)."""
+        return self._answers.trigger(message, connector_id)
 
     def has_connector(self, connector_id: int) -> bool:
         """Whether it has a connector of this number."""
@@ -296,6 +304,9 @@ class ChargePointClient:
         if not self._reachable.is_set():
             self._cut.set()
         quirks = self.quirks
+        if quirks.habits:
+            habits = chosen(quirks.habits)
+            socket = HabitualSocket(socket, habits, self._clock.monotonic, self._memory)
         wire = Wire(
             self.charger_id,
             socket,
@@ -306,15 +317,12 @@ class ChargePointClient:
         )
         self._tell("connected")
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(wire.start())
-                group.create_task(wire.answer_calls())
-                group.create_task(self._until_cut())
-                group.create_task(self._converse(wire))
-        except* (_LinkCutError, WebSocketException, OSError):
-            pass
-        except* Exception as failures:  # noqa: BLE001 - a task boundary: the charger redials
-            self._complain("; ".join(repr(failure) for failure in failures.exceptions))
+            failures = await _until_one_ends(
+                wire.start, wire.answer_calls, self._cut.wait, partial(self._converse, wire)
+            )
+            odd = [each for each in failures if not isinstance(each, (WebSocketException, OSError))]
+            if odd:
+                self._complain("; ".join(repr(failure) for failure in odd))
         finally:
             was_booted = self.booted.is_set()
             self.booted.clear()
@@ -325,10 +333,6 @@ class ChargePointClient:
             await socket.close()
         self._tell("disconnected")
         return was_booted
-
-    async def _until_cut(self) -> None:
-        await self._cut.wait()
-        raise _LinkCutError
 
     # ------------------------------------------------------------------ conversation
 
@@ -454,6 +458,31 @@ class ChargePointClient:
         connector = "" if connector_id is None else f"{self.charger_id}/{connector_id}"
         at = self._clock.moment().scenario_s
         self._watcher(Event(at, name, self.charger_id, connector, detail))
+
+
+async def _until_one_ends(*parts: Callable[[], Awaitable[object]]) -> list[Exception]:
+    """Run these until one of them ends, then end the others; what they failed of.
+
+    No failure reaches the TaskGroup: before Python 3.13, one that is cancelled while it fails
+    raises the failure alone, and whoever takes that and goes on never ends.
+    """
+    failures: list[Exception] = []
+    one_ended = asyncio.Event()
+
+    async def told(part: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await part()
+        except Exception as error:  # noqa: BLE001 - a task boundary: the charger redials
+            failures.append(error)
+        finally:
+            one_ended.set()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(told(part)) for part in parts]
+        await one_ended.wait()
+        for task in tasks:
+            task.cancel()
+    return failures
 
 
 def _refusal(error: Exception) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from simulators.charge_point.habits.catalogue import HABITS, chosen
 from simulators.charge_point.hardware import ConnectorHardware, CurrentType
 from simulators.charge_point.meter import DC_VOLTAGE_V, Reading
 from simulators.charge_point.profiles import ChargingProfile, Period, Purpose, RateUnit
@@ -64,6 +65,11 @@ class Quirks:
     - forget_profiles_on_reboot: at a reboot (errata 3.37 asks to keep them).
     - forgets_on_reconnect: whenever the socket is lost.
 
+    Everything smaller:
+
+    - habits: names of `simulators.charge_point.habits.catalogue`, each a small way of dialling,
+      talking or listening.
+
     Power and meters:
 
     - power_without_transaction: a vehicle that is plugged in gets full power as long as no
@@ -99,9 +105,11 @@ class Quirks:
     meter_stuck: bool = False
     meter_zero: bool = False
     no_meter_values: bool = False
+    habits: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        """Raise ValueError when a number is out of its bounds."""
+        """Raise ValueError when a number is out of its bounds, or a habit is none."""
+        chosen(self.habits)
         if not 0 <= self.slow_answer_s <= SLOWEST_ANSWER_S:
             raise ValueError(
                 f"slow_answer_s must be 0 to {SLOWEST_ANSWER_S:g}, not {self.slow_answer_s}"
@@ -109,23 +117,28 @@ class Quirks:
 
 
 def parse_quirks(words: Iterable[str]) -> Quirks:
-    """Quirks from words like `deaf`, `slow_answer_s=30`, `no_boot_on_reconnect=false`.
+    """Quirks from words like `deaf`, `slow_answer_s=30`, `no_boot_on_reconnect=false`, or a habit.
 
     Raises ValueError for a word that names no quirk or gives it a value it cannot have.
     """
-    defaults = {field.name: field.default for field in fields(Quirks)}
-    chosen: dict[str, Any] = {}
+    defaults = {field.name: field.default for field in fields(Quirks) if field.name != "habits"}
+    values: dict[str, Any] = {}
+    habits: set[str] = set()
     for word in words:
+        if word in HABITS:
+            habits.add(word)
+            continue
         name, given, text = word.partition("=")
         if name not in defaults:
-            raise ValueError(f"no quirk {name!r}; there are {', '.join(defaults)}")
+            known = ", ".join([*defaults, *HABITS])
+            raise ValueError(f"no quirk {name!r}; there are {known}")
         if isinstance(defaults[name], bool):
             if text.lower() not in {"", "true", "false"} or (given and not text):
                 raise ValueError(f"{name} must be true or false, not {text!r}")
-            chosen[name] = text.lower() != "false"
+            values[name] = text.lower() != "false"
         else:
-            chosen[name] = float(text)
-    return Quirks(**chosen)
+            values[name] = float(text)
+    return Quirks(**values, habits=frozenset(habits))
 
 
 def refusal(profile: ChargingProfile, quirks: Quirks) -> str | None:

@@ -3,8 +3,8 @@
 The one module that touches `ocpp`, which has no types. Two of its ways are worked around: it
 serves calls in its read loop, so that a slow answer would hold up answers to our own calls (they
 go to a queue here, and keep their order to those answers); and a pending call is not failed when
-the socket closes (run `start`, `answer_calls` and whatever calls `ask` in one TaskGroup, which ends
-with the first of them).
+the socket closes (run `start`, `answer_calls` and whatever calls `ask` beside each other, and end
+all with the first of them).
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class CallFailedError(Exception):
 class Socket(Protocol):
     """A websocket, or in tests something like one. `recv` and `send` raise when it is closed."""
 
-    async def send(self, message: str) -> None:
-        """Send one text frame."""
+    async def send(self, message: Any) -> None:
+        """Send one frame: text, or of some habits bytes."""
         ...
 
     async def recv(self) -> str | bytes:
@@ -188,21 +188,21 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
         self._answer_taken.set()
 
     async def ask(self, message: Any) -> Any:
-        """Call csms for a `call_result`. Raises CallFailedError, or what the socket raises."""
+        """Call csms for a `call_result`. Raises CallFailedError, or what the socket raises.
+
+        Call it in a task of its own that holds no TaskGroup: see `_not_cancelled`.
+        """
         self._asked_id = str(uuid.uuid4())
         try:
             answer = await self.call(message, suppress=False, unique_id=self._asked_id)
         except (OCPPError, UnknownCallErrorCodeError, TimeoutError, TypeError) as error:
             # TypeError: an answer with a field the standard does not have.
+            _not_cancelled()
             msg = f"{type(message).__name__}: {error}"
             raise CallFailedError(msg) from error
         finally:
             self._answer_taken.set()
-        # `ocpp` waits with asyncio.wait_for, which in Python 3.11 returns an answer that has just
-        # come instead of being cancelled: the next call would then wait for nobody's answer.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError
+        _not_cancelled()
         return answer
 
     async def route_message(self, raw_msg: str | bytes) -> None:
@@ -423,3 +423,14 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
     def on_data_transfer(self, vendor_id: str, **_: Any) -> Any:  # noqa: ARG002
         """OCPP 1.6 §5.6: no vendor is known."""
         return call_result.DataTransfer(status="UnknownVendorId")
+
+
+def _not_cancelled() -> None:
+    """Raise CancelledError when the running task was cancelled, though nothing told it.
+
+    `ocpp` waits with asyncio.wait_for, which in Python 3.11 returns an answer (an error too) that
+    has just come instead of being cancelled: the next call would then wait for nobody's answer.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

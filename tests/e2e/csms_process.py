@@ -45,6 +45,7 @@ class CsmsProcess:
             "stations": "station.json",
             "database_url": f"sqlite:///{folder / 'csms.db'}",
             "boot_quiet_s": 0.0,
+            "call_gap_s": 0.0,
             "meter_interval_s": 1,
             **settings,
         }

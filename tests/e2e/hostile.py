@@ -239,6 +239,8 @@ def violation(message_id: str = "a") -> str:
     return f'[4,"{message_id}","FormationViolation",'
 
 
+NOT_IMPLEMENTED = '[4,"a","NotImplemented",'
+
 ODD_FRAMES = [
     Odd("empty", b""),
     Odd("white", b" \r\n\t"),
@@ -252,25 +254,27 @@ ODD_FRAMES = [
     Odd("an id without end", f'[2,"{"i" * 300}","Heartbeat",{{}}]'.encode()),
     Odd("an unknown type", b'[9,"a",{}]'),
     Odd("a list as type", b'[[2],"a","Heartbeat",{}]'),
-    Odd("truncated", b'[2,"a","Heartbeat",{"k":[1,', violation()),
-    Odd("an empty value", b'[2,"a","MeterValues",{"transactionId":,}]', violation()),
-    Odd("three elements", b'[2,"a","Heartbeat"]', violation()),
-    Odd("five elements", b'[2,"a","Heartbeat",{},{}]', violation()),
+    Odd("truncated", b'[2,"a","Heartbeat",{"k":[1,', '[3,"a",{'),
+    Odd("an empty value", b'[2,"a","StatusNotification",{"errorCode":,}]', '[3,"a",{'),
+    Odd("a report beyond repair", b'[2,"a","MeterValues",{"k" 1}]', '[3,"a",{}]'),
+    Odd("a request beyond repair", b'[2,"a","StopTransaction",{"k" 1}]', violation()),
+    Odd("three elements", b'[2,"a","Heartbeat"]', '[3,"a",{'),
+    Odd("five elements", b'[2,"a","Heartbeat",{},{}]', '[3,"a",{'),
     Odd("a number as action", b'[2,"a",7,{}]', violation()),
     Odd("a list as action", b'[2,"a",[],{}]', violation()),
     Odd("deep lists", b'[2,"a","X",' + b"[" * 30_000 + b"]" * 30_000 + b"]", violation()),
     Odd("deep objects", b'[2,"a","X",' + b'{"k":' * 12_000, violation()),
-    Odd("NaN", b'[2,"a","X",{"k":NaN}]', violation()),
-    Odd("infinity", b'[2,"a","X",{"k":1e999}]', violation()),
-    Odd("a very long integer", b'[2,"a","X",{"k":' + b"9" * 50_000 + b"}]", violation()),
-    Odd("an unclosed string", b'[2,"a","X","' + b"\\n" * 30_000, violation()),
-    Odd("an unknown action", b'[2,"a","DropTables",{}]', '[4,"a","NotImplemented",'),
-    Odd("an action of controls", b'[2,"a","\\u001b[2J\\r\\n",{}]', '[4,"a","NotImplemented",'),
+    Odd("NaN", b'[2,"a","X",{"k":NaN}]', NOT_IMPLEMENTED),
+    Odd("infinity", b'[2,"a","X",{"k":1e999}]', NOT_IMPLEMENTED),
+    Odd("a very long integer", b'[2,"a","X",{"k":' + b"9" * 50_000 + b"}]", NOT_IMPLEMENTED),
+    Odd("an unclosed string", b'[2,"a","X","' + b"\\n" * 30_000, NOT_IMPLEMENTED),
+    Odd("an unknown action", b'[2,"a","DropTables",{}]', NOT_IMPLEMENTED),
+    Odd("an action of controls", b'[2,"a","\\u001b[2J\\r\\n",{}]', NOT_IMPLEMENTED),
     Odd("a lone surrogate as id", b'[2,"\\ud800","X",{}]', '[4,"\\ufffd","NotImplemented",'),
     Odd("an answer to nothing", b'[3,"forged",{"status":"Accepted"}]'),
     Odd("an error to nothing", b'[4,"forged"]'),
     Odd("binary that is not text", b"\x00\xff\xfe", None, BINARY),
-    Odd("binary with a mark", b'\xef\xbb\xbf[2,"a","X",{}]', '[4,"a","NotImplemented",', BINARY),
+    Odd("binary with a mark", b'\xef\xbb\xbf[2,"a","X",{}]', NOT_IMPLEMENTED, BINARY),
 ]
 
 BAD_HANDSHAKES = {

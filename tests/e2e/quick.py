@@ -13,6 +13,7 @@ CONFIG = Config(
     registration_grace_s=1.0,
     meter_interval_s=1,
     call_timeout_s=1.0,
+    call_gap_s=0.0,
 )
 CLIENT = ClientSettings(
     tick_s=0.02,

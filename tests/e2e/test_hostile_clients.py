@@ -105,6 +105,7 @@ async def test_odd_frames_leave_their_own_socket_open_too() -> None:
         assert {action for _, action, _ in bench.recorder.served} == {
             "BootNotification",
             "Heartbeat",
+            "StatusNotification",
         }
 
 

@@ -38,7 +38,7 @@ async def charger(
     assert url is not None
     point = ChargePointClient(
         Hardware.uniform("CP001", 200_000, 1, CurrentType.DC),
-        websocket_dialler(url, "CP001", CLIENT, credentials),
+        websocket_dialler(url, "CP001", CLIENT, credentials=credentials),
         Clock(1.0),
         settings=CLIENT,
         credentials=credentials,

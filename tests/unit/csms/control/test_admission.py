@@ -1,6 +1,27 @@
 from __future__ import annotations
 
-from csms.control.admission import Knock, KnockList
+import pytest
+
+from csms.control.admission import Knock, KnockList, known_as
+
+
+@pytest.mark.parametrize(
+    ("names", "charger_id"),
+    [
+        (["CP1"], "CP1"),
+        (["cp1"], "CP1"),
+        (["SERIAL", "cP1", "CP2"], "CP1"),
+        (["CP3"], "CP3"),
+        (["cp3"], "cp3"),
+        (["Cp3"], None),
+        (["CP4"], None),
+        ([], None),
+    ],
+)
+def test_a_charger_is_known_in_other_letters_when_no_other_can_be_meant(
+    names: list[str], charger_id: str | None
+) -> None:
+    assert known_as(names, ["CP1", "CP2", "CP3", "cp3"]) == charger_id
 
 
 def test_a_knock_is_kept_with_where_it_came_from() -> None:

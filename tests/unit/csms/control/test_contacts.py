@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from structlog.testing import capture_logs
 
 from csms.control.contacts import Registered
@@ -76,6 +78,29 @@ async def test_a_charger_that_cannot_be_set_up_does_not_stop_the_station() -> No
         assert [e["event"] for e in logs if e["log_level"] == "error"] == ["registration_failed"]
         await site.start(ONE, 50_000)
         assert site.limits() == {"A/1": 50_000}
+
+
+async def test_a_quiet_charger_is_asked_nothing_and_counts_at_its_maximum() -> None:
+    quiet = replace(charger("Q", max_power_w=50_000, connectors=1), quiet=True)
+    async with rig(station(charger("A"), quiet, grid_limit_w=100_000), "A", "Q") as site:
+        await site.start(ConnectorKey("Q", 1))
+        await site.start(ONE)
+        await site.later(20.0)
+        assert [r for r in site.link.requests if r[1] == "Q"] == []
+        assert [c for c in site.link.limits if c.connector.charger_id == "Q"] == []
+        assert site.link.last(ONE).limit.value_w == 50_000
+        assert site.counted()["Q/1"] == 50_000
+        assert site.conditions()[1] is Condition.UNCONTROLLED
+        spoken_to = replace(quiet, quiet=False)
+        built = station(charger("A"), spoken_to, grid_limit_w=100_000)
+        assert await site.loop.change(built, {"A", "Q"}) == []
+        await site.quiet()
+        assert site.conditions()[1] is Condition.CONTROLLED
+        assert await site.loop.change(station(charger("A"), quiet), {"A", "Q"}) == []
+        site.link.requests.clear()
+        await site.connect("Q")
+        await site.later(20.0)
+        assert [r for r in site.link.requests if r[1] == "Q"] == []
 
 
 async def test_a_charger_of_another_station_is_not_set_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,9 @@ class KnownGate:
             return False
         self.admitted.append(charger_id)
         return True
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        return next((name.upper() for name in names if name.upper().startswith("CP")), None)
 
     def turned_away(self, charger_id: str, address: str) -> None:
         if not charger_id.startswith("CP"):
@@ -95,6 +99,12 @@ async def entrance(
 def must(profile: int, *, key: bytes | None = KEY, **more: Any) -> Credential:
     kept = None if key is None else hashed(key)
     return Credential("CP1", SecurityProfile(profile), kept, **more)
+
+
+async def test_the_gate_knows_who_is_meant() -> None:
+    it = await entrance()
+    assert it.door.known_as(["X9", "cp1", "CP2"]) == "CP1"
+    assert it.door.known_as(["X9"]) is None
 
 
 MINE = CertificateNames("CP1", "ACME")

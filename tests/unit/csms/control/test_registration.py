@@ -190,6 +190,20 @@ async def test_connectors_that_have_not_reported_are_asked_for_their_status() ->
     ]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.INVALID])
+async def test_a_charger_that_refuses_to_tell_of_one_connector_is_asked_for_all(
+    outcome: Outcome,
+) -> None:
+    link = FakeLink()
+    link.answers["trigger"] = Answer(outcome)
+    built = charger(connectors=3)
+    await ask_for_statuses(built, link, StationState.of(station(built)), SETTINGS)
+    assert link.named("trigger") == [
+        ("CP001", "StatusNotification", 1),
+        ("CP001", "StatusNotification", None),
+    ]
+
+
 async def test_a_connector_that_was_removed_meanwhile_is_not_asked() -> None:
     link = FakeLink()
     built = charger(connectors=2)

@@ -14,7 +14,7 @@ from csms.station.facts import (
 from csms.station.model import (
     ConnectorKey,
 )
-from tests.stations import two_chargers
+from tests.stations import charger, station, two_chargers
 from tests.unit.csms.control.fakes import (
     GONE,
     NO,
@@ -227,3 +227,17 @@ async def test_a_yes_that_comes_after_a_reboot_is_asked_for_again() -> None:
         await site.quiet()
         assert len([c for c in site.link.limits if c.connector == A1]) == sent + 1
         assert site.loop.ledger.confirmed(A1)
+
+
+async def test_what_an_idle_charger_refused_is_tried_again_when_a_session_begins() -> None:
+    built = station(charger("A", max_power_w=50_000, connectors=1, fallback_w=5_000))
+    async with rig(built) as site:
+        site.link.script = refusing(NO, A1)
+        await site.connect("A")
+        await site.later(200.0)
+        refused = len(site.link.limits)
+        site.link.script = refusing(NO)
+        await site.quiet()
+        assert len(site.link.limits) == refused
+        await site.start(A1, 20_000)
+        assert site.counted() == {"A/1": 20_000}

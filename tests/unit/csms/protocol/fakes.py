@@ -6,7 +6,7 @@ import asyncio
 import functools
 import selectors
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from csms.errors import ProtocolError
@@ -164,6 +164,9 @@ class OpenGate:
         self.known = registered
         self.knocked: list[tuple[str, str]] = []
 
+    def known_as(self, names: Sequence[str]) -> str | None:
+        return names[0] if names else None
+
     async def admit(self, charger_id: str, address: str) -> bool:
         self.knocked.append((charger_id, address))
         return not charger_id.startswith("STRANGER")
@@ -182,6 +185,9 @@ class OpenDoor:
         self.gate = gate
         self.seen: list[Approach] = []
         self.away: list[tuple[str, str, str]] = []
+
+    def known_as(self, names: Sequence[str]) -> str | None:
+        return self.gate.known_as(names)
 
     async def judge(self, approach: Approach) -> Admission:
         self.seen.append(approach)

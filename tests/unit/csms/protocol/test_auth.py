@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import pytest
@@ -15,6 +16,7 @@ from csms.protocol.auth import (
     choose,
     identity_of,
     offers_of,
+    other_names_of,
     password_of,
 )
 
@@ -76,6 +78,21 @@ def test_what_could_not_be_a_charger_is_none(target: str) -> None:
     assert identity_of(target) is None
 
 
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("/ocpp/CP1", ["ocpp"]),
+        ("/CP1", []),
+        ("/ocpp/CP1?sn=S%201&x", ["S 1", "x", "ocpp"]),
+        ("/ws://192.168.1.2:9000/CP_1/SERIAL_1234", ["CP_1"]),
+        ("/a%zz/<b>/c?=", []),
+        ("/" + "a/" * 20, ["a"] * 8),
+    ],
+)
+def test_the_id_may_stand_elsewhere(target: str, names: list[str]) -> None:
+    assert other_names_of(target) == names
+
+
 @given(st.text())
 def test_an_identity_is_always_short_plain_text(target: str) -> None:
     identity = identity_of(target)
@@ -96,7 +113,10 @@ def test_an_identity_is_always_short_plain_text(target: str) -> None:
         ([' "OCPP1.6" ,ocpp1.5'], "OCPP1.6"),
         (["OCPP1.6, ocpp1.6"], "ocpp1.6"),
         (["ocpp2.0.1"], None),
-        (["ocpp1.6j"], None),
+        (["ocpp1.6j"], "ocpp1.6j"),
+        (["OCPP1.6-J, ocpp1.6"], "ocpp1.6"),
+        (["ocpp2.0.1", "ocpp-1.6"], "ocpp-1.6"),
+        (["ocpp1.60", "ocpp1.5", "xocpp1.6"], None),
         ([",, "], None),
         ([], None),
     ],
@@ -155,6 +175,9 @@ class Door:
         self.asked: list[Approach] = []
         self.away: list[tuple[str, str]] = []
 
+    def known_as(self, names: Sequence[str]) -> str | None:
+        return "CP1" if {"CP1", "cp1"} & set(names) else None
+
     async def judge(self, approach: Approach) -> Admission:
         self.asked.append(approach)
         return Admission.ADMITTED if approach.charger_id == "CP1" else self.otherwise
@@ -192,6 +215,24 @@ async def test_another_user_than_the_charger_is_a_wrong_password() -> None:
     wrong = [basic(b"CP2", b"secret")]
     await admit(door, "/CP1", origins=[], protocols=[], address="", authorizations=wrong)
     assert door.asked == [Approach("CP1", "", password=b"")]
+
+
+@pytest.mark.parametrize("target", ["/ocpp/cp1", "/CP1/SERIAL", "/ws/socket?sn=CP1", "/?CP1"])
+async def test_a_known_charger_is_known_by_another_name(target: str) -> None:
+    verdict = await admit(Door(), target, origins=[], protocols=["ocpp1.6"], address="")
+    assert verdict == Visitor("CP1", "ocpp1.6", offered=True)
+
+
+async def test_what_it_shows_is_judged_as_that_of_the_charger_it_means() -> None:
+    door = Door()
+    shown = [basic(b"cp1", b"secret")]
+    await admit(door, "/SN-7/cp1", origins=[], protocols=[], address="", authorizations=shown)
+    other = [basic(b"SN-7", b"secret")]
+    await admit(door, "/CP1/SN-7", origins=[], protocols=[], address="", authorizations=other)
+    assert door.asked == [
+        Approach("CP1", "", password=b"secret"),
+        Approach("CP1", "", password=b""),
+    ]
 
 
 async def test_whether_anything_was_offered_is_told_apart() -> None:

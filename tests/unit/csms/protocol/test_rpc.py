@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-import itertools
 import json
-import sys
-from collections import Counter
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from csms.errors import ProtocolError
 from csms.protocol.rpc import (
+    ACKNOWLEDGED_UNREAD,
     CallError,
     CallReceived,
     CallRepeated,
@@ -21,29 +15,13 @@ from csms.protocol.rpc import (
     Event,
     Ignored,
     LateReply,
-    Limits,
-    Peer,
     ReplyCache,
     Result,
     Send,
     Settled,
     TimedOut,
 )
-
-
-def peer(*, cache: ReplyCache | None = None, released: bool = True, **limits: Any) -> Peer:
-    """A peer whose calls are numbered m1, m2 …, released at 0 unless told otherwise."""
-    numbers = itertools.count(1)
-    made = Peer(lambda: f"m{next(numbers)}", limits=Limits(**limits), cache=cache)
-    if released:
-        made.release(0.0)
-    return made
-
-
-def received(events: list[Event]) -> CallReceived:
-    (call,) = [e for e in events if isinstance(e, CallReceived)]
-    return call
-
+from tests.unit.csms.protocol.peers import peer, received
 
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
 START = '[2,"s","StartTransaction",{"connectorId":1}]'
@@ -82,7 +60,7 @@ def test_an_error_settles_it_too() -> None:
 def test_an_unreadable_answer_ends_the_call_at_once() -> None:
     ours = peer()
     ours.call("GetConfiguration", {}, 1.0, handle="h")
-    assert ours.receive('[3,"m1",{"configurationKey":[]', 2.0) == [
+    assert ours.receive('[3,"m1",{"key" "value"}]', 2.0) == [
         Ignored("not JSON", "m1"),
         Settled(
             "h", "GetConfiguration", CallError("FormationViolation", "unreadable answer: not JSON")
@@ -265,13 +243,38 @@ def test_a_request_is_answered_once() -> None:
 
 def test_a_broken_request_is_answered_when_its_id_can_be_read() -> None:
     ours = peer()
-    assert ours.receive('[2,"a","X",{', 0.0) == [
+    assert ours.receive('[2,"a","X",{"k" 1}]', 0.0) == [
         Ignored("not JSON", "a"),
         Send('[4,"a","FormationViolation","not JSON",{}]'),
     ]
     assert ours.receive("garbage", 0.0) == [Ignored("not JSON")]
     assert ours.receive("", 0.0) == [Ignored("empty")]
     assert ours.receive('[7,"a",{}]', 0.0) == [Ignored("unknown MessageTypeId")]
+
+
+@pytest.mark.parametrize("action", sorted(ACKNOWLEDGED_UNREAD))
+def test_a_report_that_cannot_be_read_is_acknowledged(action: str) -> None:
+    ours = peer()
+    assert ours.receive(f'[2,"a","{action}",{{"k" 1}}]', 0.0) == [
+        Ignored("not JSON", "a"),
+        Send('[3,"a",{}]'),
+    ]
+
+
+@pytest.mark.parametrize("action", ["BootNotification", "Heartbeat"])
+def test_what_asks_for_the_time_is_served_without_its_payload(action: str) -> None:
+    ours = peer()
+    ignored, call = ours.receive(f'[2,"a","{action}",{{"k" 1}}]', 0.0)
+    assert ignored == Ignored("not JSON", "a")
+    assert isinstance(call, CallReceived)
+    assert (call.action, call.payload) == (action, {})
+
+
+def test_unreadable_reports_count_all_the_same() -> None:
+    ours = peer(max_unreadable=1)
+    frame = '[2,"a","MeterValues",{"k" 1}]'
+    ours.receive(frame, 0.0)
+    assert ours.receive(frame, 0.0)[-1] == CloseWanted(1008, "too many unreadable frames")
 
 
 def test_long_ids_are_echoed() -> None:
@@ -438,142 +441,3 @@ def test_closing_ends_every_call_as_disconnected() -> None:
     assert ours.receive('[3,"m1",{}]', 1.0) == []
     assert ours.tick(99.0) == []
     assert ours.next_deadline() is None
-
-
-# ---------------------------------------------------------------------------- whatever comes
-
-FRAGMENTS: st.SearchStrategy[Any] = st.sampled_from(
-    [2, 3, 4, 5, "m1", "m2", "id", "Heartbeat", "BootNotification", {}, {"status": "x"}, None, []]
-)
-
-
-@given(st.lists(st.binary() | st.text() | st.lists(FRAGMENTS, max_size=6).map(json.dumps)))
-def test_nothing_received_raises(frames: list[str | bytes]) -> None:
-    ours = peer()
-    ours.call("X", {}, 0.0)
-    for at, frame in enumerate(frames):
-        ours.receive(frame, float(at))
-
-
-def held_bytes(value: object, seen: set[int]) -> int:
-    """What an object keeps alive, roughly: containers, slots and texts."""
-    if id(value) in seen or isinstance(value, (type, type(held_bytes))):
-        return 0
-    seen.add(id(value))
-    parts: list[object] = []
-    if isinstance(value, dict):
-        parts = [*value.keys(), *value.values()]
-    elif isinstance(value, (list, tuple, set)):
-        parts = list(value)
-    parts += [getattr(value, name) for name in getattr(type(value), "__slots__", ())]
-    parts += list(getattr(value, "__dict__", {}).values())
-    return sys.getsizeof(value) + sum(held_bytes(part, seen) for part in parts)
-
-
-@pytest.mark.parametrize(
-    "flood",
-    [
-        lambda i: f'[3,"{i}",{{"k":"{"x" * 1000}"}}]',
-        lambda i: f'[4,"{i}","Code","{"x" * 1000}",{{}}]',
-        lambda i: f'[2,"{i}","{"a" * 1000}",{{}}]',
-        lambda i: f'[2,"{i}","X",{{"k":',
-        lambda i: "x" * (1000 + i % 7),
-        lambda _: START,
-    ],
-)
-def test_a_flood_does_not_grow_the_peer(flood: Any) -> None:
-    ours = peer()
-    for i in range(5000):
-        for event in ours.receive(flood(i), i / 1000):
-            if isinstance(event, CallReceived):
-                ours.reply(event, {"status": "Accepted"}, i / 1000)
-    assert held_bytes(ours, set()) < 60_000
-
-
-class Conversation(RuleBasedStateMachine):
-    """Any order of things: at most one call on the wire, and every call ends exactly once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-        self.ours = peer(max_queued=3, max_inward=3, max_late=2, late_s=20.0)
-        self.asked = 0
-        self.wire: list[str] = []
-        self.ended: Counter[object] = Counter()
-        self.in_work: list[CallReceived] = []
-
-    def take(self, events: list[Event]) -> None:
-        for event in events:
-            match event:
-                case Send(text):
-                    kind, message_id = json.loads(text)[:2]
-                    if kind == 2:
-                        self.wire.append(message_id)
-                case Settled(handle, _, reply):
-                    self.ended[handle] += 1
-                    if reply in (TimedOut(), Disconnected()):
-                        self.wire.clear()
-                case LateReply(handle):
-                    assert self.ended[handle] == 1
-                case CallReceived():
-                    self.in_work.append(event)
-
-    @rule(priority=st.integers(1, 3), timeout_s=st.sampled_from([1.0, 5.0]))
-    def ask(self, priority: int, timeout_s: float) -> None:
-        self.asked += 1
-        self.take(
-            self.ours.call(
-                "X", {}, self.now, priority=priority, timeout_s=timeout_s, handle=self.asked
-            )
-        )
-
-    @rule()
-    def answer(self) -> None:
-        if self.wire:
-            message_id = self.wire.pop()
-            self.take(self.ours.receive(f'[3,"{message_id}",{{}}]', self.now))
-
-    @rule(number=st.integers(1, 20))
-    def answer_anything(self, number: int) -> None:
-        if f"m{number}" in self.wire:
-            self.wire.remove(f"m{number}")
-        self.take(self.ours.receive(f'[3,"m{number}",{{}}]', self.now))
-
-    @rule(number=st.integers(1, 5))
-    def request(self, number: int) -> None:
-        self.take(self.ours.receive(f'[2,"{number}","StatusNotification",{{}}]', self.now))
-
-    @rule()
-    def serve(self) -> None:
-        if self.in_work:
-            self.take(self.ours.reply(self.in_work.pop(0), {}, self.now))
-
-    @rule(seconds=st.sampled_from([0.5, 1.0, 10.0]))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.take(self.ours.tick(self.now))
-
-    @rule()
-    def toggle(self) -> None:
-        self.ours.hold()
-        self.ours.release(self.now + 1.0)
-
-    @invariant()
-    def one_on_the_wire(self) -> None:
-        assert len(self.wire) <= 1
-
-    @invariant()
-    def none_ends_twice(self) -> None:
-        assert all(count == 1 for count in self.ended.values())
-
-    @invariant()
-    def work_is_bounded(self) -> None:
-        assert len(self.in_work) <= 3
-
-    def teardown(self) -> None:
-        self.take(self.ours.close())
-        assert self.ended == Counter(range(1, self.asked + 1))
-
-
-Conversation.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestConversation = Conversation.TestCase

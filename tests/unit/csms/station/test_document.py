@@ -354,6 +354,16 @@ def test_capabilities_come_back_with_the_unit_where_it_is_said_elsewhere() -> No
     assert parse_station(dumped, "again") == parse_station(capable(unit="A", **said), "here")
 
 
+def test_a_quiet_charger_comes_back_as_one() -> None:
+    assert parse_station(with_charger(), "here").chargers[0].quiet is False
+    station = parse_station(with_charger(quiet=True), "here")
+    assert station.chargers[0].quiet is True
+    assert dump_station(station)["chargers"][0]["quiet"] is True
+    assert "quiet" not in dump_station(parse_station(with_charger(quiet=False), "x"))["chargers"][0]
+    ((place, _),) = problems(with_charger(quiet="yes"))
+    assert place == "chargers[0] (CP001).quiet"
+
+
 def test_capabilities_that_say_nothing_do_not_come_back() -> None:
     assert "capabilities" not in dump_station(parse_station(capable(), "here"))["chargers"][0]
     some = dump_station(parse_station(capable(lease="no"), "here"))

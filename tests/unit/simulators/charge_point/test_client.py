@@ -29,6 +29,7 @@ class Bench:
     central: Central
     clock: ManualClock
     record: LimitRecord
+    life: asyncio.Task[None]
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -90,7 +91,7 @@ async def living(
         task = group.create_task(point.run())
         if boots:
             await point.booted.wait()
-        yield Bench(point, central, clock, record, events)
+        yield Bench(point, central, clock, record, task, events)
         task.cancel()
 
 
@@ -411,6 +412,25 @@ async def test_a_charger_that_is_offline_does_not_stay_on_a_link_it_just_made() 
         await until(lambda: bench.events[-1].name in {"disconnected", "dial_failed"})
         bench.point.go_online()
         await bench.point.booted.wait()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_it_ends_even_when_its_link_is_lost_at_that_moment(turns: int) -> None:
+    async with living() as bench:
+        await bench.idle()
+        bench.central.stop()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        bench.life.cancel()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        ended = bench.life.cancelled()
+        if not ended:  # end whatever goes on, or the test would not
+            bench.central.down = False
+            await bench.point.booted.wait()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+    assert ended
 
 
 # ---------------------------------------------------------------------------- rebooting

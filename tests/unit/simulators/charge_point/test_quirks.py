@@ -78,6 +78,7 @@ def test_the_default_charge_point_does_as_it_should() -> None:
     switches = dataclasses.asdict(Quirks())
     assert switches.pop("no_boot_on_reconnect") is True
     assert switches.pop("slow_answer_s") == 0.0
+    assert switches.pop("habits") == frozenset()
     assert set(switches.values()) == {False}
 
 
@@ -104,12 +105,16 @@ def test_quirks_are_read_from_words() -> None:
         deaf=True, only_watts=True, no_boot_on_reconnect=False
     )
     assert parse_quirks(["slow_answer_s=30"]) == Quirks(slow_answer_s=30.0)
+    assert parse_quirks(["binary_frames", "deaf", "cut_answers"]) == Quirks(
+        deaf=True, habits=frozenset({"binary_frames", "cut_answers"})
+    )
 
 
 @pytest.mark.parametrize(
     ("word", "complaint"),
     [
         ("dumb", "no quirk 'dumb'; there are no_boot_on_reconnect"),
+        ("habits", "no quirk 'habits'"),
         ("deaf=1", "deaf must be true or false"),
         ("deaf=", "deaf must be true or false"),
         ("slow_answer_s", "could not convert"),

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from ocpp.messages import CallResult  # type: ignore[import-untyped, unused-ignore]
+from ocpp.messages import CallError, CallResult  # type: ignore[import-untyped, unused-ignore]
 from websockets.exceptions import ConnectionClosed
 
 from simulators.charge_point.answers import Answers
@@ -229,13 +229,23 @@ async def test_a_closed_socket_ends_the_wire_and_the_pending_call() -> None:
     assert caught.group_contains(ConnectionClosed)
 
 
-async def test_a_call_that_is_cancelled_as_its_answer_comes_is_cancelled() -> None:
+ANSWERS: list[Callable[[str], Any]] = [
+    lambda message_id: CallResult(message_id, {"currentTime": NOON}),
+    lambda message_id: CallResult(message_id, {"currentTime": 7}),
+    lambda message_id: CallError(message_id, "InternalError", "", {}),
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_a_call_that_is_cancelled_as_its_answer_comes_is_cancelled(
+    answer: Callable[[str], Any],
+) -> None:
     async with linked() as link, asyncio.TaskGroup() as group:
         asking = group.create_task(link.wire.ask(request(HeartbeatDue(), HARDWARE, [])))
         link.central.answers["Heartbeat"] = lambda _, __: None
         await until(lambda: link.central.actions("CP001"))
         link.wire._response_queue.put_nowait(  # noqa: SLF001 - at once, without a read loop's turn
-            CallResult(json.loads(link.socket.sent[-1])[1], {"currentTime": NOON})
+            answer(json.loads(link.socket.sent[-1])[1])
         )
         await asyncio.sleep(0)
         asking.cancel()
