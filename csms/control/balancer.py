@@ -255,14 +255,16 @@ class Balancer:
             tested = key in watched.under_test
             trusted = not tested and (not doubtful or stands.settling)
             scope = stands.capability.session_scope
+            least_w = max(connector.fallback_w, ledger.floor_w(key))
+            # One that may follow an older limit whatever it is told frees nothing by a lower one.
+            trusted = trusted and ledger.lingering_w(key) <= least_w
             if session is not None and stands.connected and not held(key, scope) and trusted:
-                least_w = max(connector.fallback_w, ledger.floor_w(key))
                 picture.leaves[key] = self._leaf(connector, session, stands.capability, least_w)
                 continue
             if tested:
                 picture.reserved[key] = max(ledger.worst_case_w(key), connector.max_power_w)
             elif doubtful and stands.settling and session is None:
-                picture.reserved[key] = max(connector.fallback_w, ledger.floor_w(key))
+                picture.reserved[key] = least_w
             elif doubtful:
                 picture.reserved[key] = ledger.worst_case_w(key)
             else:

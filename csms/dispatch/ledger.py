@@ -177,6 +177,27 @@ class Ledger:
         """What this connector gives at any lower limit, in watts (see `set_floor`)."""
         return self._floor_w.get(key, 0)
 
+    def lingering_w(self, key: ConnectorKey) -> int:
+        """What older limits let through that a later one did not replace, in watts; 0 for none.
+
+        They are at a higher stack level than the later one that was confirmed: if the charger has
+        them, it follows them until the session ends, whatever else it is told at that level.
+        """
+        entries = self._entries[key]
+        return max(
+            (
+                self.lets_through_w(old)
+                for old in entries
+                if any(
+                    new.state is EntryState.CONFIRMED
+                    and new.token > old.token
+                    and same_limit(new, old)
+                    for new in entries
+                )
+            ),
+            default=0,
+        )
+
     def lets_through_w(self, entry: Entry) -> int:
         """The most this limit may let through on its connector, now or after its end."""
         return max(entry.counted_w, self.floor_w(entry.connector))

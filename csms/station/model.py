@@ -145,12 +145,13 @@ class Charger:
 
         Their fallbacks; or more, where the operator says that it goes on at a limit of 0.
         """
-        goes_on = self.capabilities.at_zero == GOES_ON_AT_ZERO
-        unspoken_w = sum(
-            max(c.fallback_w, c.goes_on_with_w) if goes_on else c.fallback_w
-            for c in self.connectors
-        )
-        return min(unspoken_w, self.max_power_w)
+        return min(sum(map(self.unspoken_of_w, self.connectors)), self.max_power_w)
+
+    def unspoken_of_w(self, connector: Connector) -> int:
+        """What this connector of it may draw when nobody speaks to it, in watts."""
+        if self.capabilities.at_zero == GOES_ON_AT_ZERO:
+            return max(connector.fallback_w, connector.goes_on_with_w)
+        return connector.fallback_w
 
 
 @dataclass(frozen=True, slots=True)

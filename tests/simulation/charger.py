@@ -47,6 +47,8 @@ from tests.simulation.wording import CALL, ERROR, RESULT, Liar, frame, request
 CALL_TIMEOUT_S = 30.0
 TIMEOUTS_BEFORE_REDIAL = 2
 STEP_S = 30.0
+LEAST_A = 6.0
+"""The least a vehicle charges with, per phase (IEC 61851-1)."""
 REDIAL_FIRST_S = 1.0
 REDIAL_MOST_S = 30.0
 FACTORY_LEVEL = -1
@@ -112,6 +114,8 @@ class SimulatedCharger:
         self.behaviour = Behaviour(hardware, configuration, quirks)
         self._configuration = configuration
         self._fallback_w = fallback_w
+        self._paused: dict[int, float] = {}
+        self._nameplate_w = hardware.connectors[0].max_w / traits.most_part - 1.0
         self._around = around
         self._loop = around.loop
         self._outbox = Outbox()
@@ -169,12 +173,20 @@ class SimulatedCharger:
         self._set_timer()
         behaviour = self.behaviour
         # What ignores its limits is judged by what it draws: nothing else can be seen of it.
-        ignores = self.traits.ignores_profiles
-        physics_w = behaviour.powers_w() if ignores else behaviour.limits_w()
+        seen = self.traits.overdraws or self.traits.resumes_unlimited
+        physics_w = behaviour.powers_w() if seen else behaviour.limits_w()
         if physics_w != self.physics_w:
             self.physics_w = physics_w
             self._around.changed(self)
         self._pump()
+
+    def set_clock(self, skew_s: float) -> None:
+        """Its clock is set. It goes on sampling as before: intervals do not go by the clock."""
+        self.behaviour.advance(self.moment())
+        for connector in self.behaviour.connectors():
+            connector.sample_at += skew_s - self.spells.skew_s
+        self.spells.skew_s = skew_s
+        self.settle()
 
     def _set_timer(self) -> None:
         now = self._loop.time()
@@ -204,7 +216,9 @@ class SimulatedCharger:
         if self.traits.full_power_without_profile:
             return
         for outlet in self.hardware.connectors:
-            period = Period(0, float(self._fallback_w[outlet.connector_id]), outlet.phases)
+            least_w = LEAST_A * 3 * 230.0 if self.traits.least_at_zero else 0.0
+            watts = max(least_w, float(self._fallback_w[outlet.connector_id]))
+            period = Period(0, watts, outlet.phases)
             profiles.install(
                 outlet.connector_id,
                 ChargingProfile(
@@ -379,8 +393,7 @@ class SimulatedCharger:
                 else:
                     self._outbox.put_first([BootDue()])
                 if self.traits.sets_clock:
-                    self.spells.skew_s = self._around.random.uniform(-2.0, 1.0)
-                    self.settle()
+                    self.set_clock(self._around.random.uniform(-2.0, 1.0))
             case TokenPresented(connector_id=number, id_tag=id_tag):
                 if payload.get("idTagInfo", {}).get("status") == "Accepted":
                     self.behaviour.authorised(number, id_tag, self.moment())
@@ -528,7 +541,26 @@ class SimulatedCharger:
                 period["limit"] = self.hardware.max_w
         if self.traits.one_period_only:
             del periods[1:]
+        self._bend(payload["connectorId"], profile)
         return self._answers.set_profile(payload["connectorId"], profile)
+
+    def _bend(self, number: int, profile: dict[str, Any]) -> None:
+        """Make of a limit what this charger takes it for."""
+        schedule, traits = profile["chargingSchedule"], self.traits
+        periods = schedule["chargingSchedulePeriod"]
+        amperes = schedule["chargingRateUnit"] == RateUnit.AMPERES.value
+        if traits.resumes_unlimited and profile["chargingProfilePurpose"] == "TxProfile":
+            running = self.behaviour.connector(number).transaction
+            if periods[0]["limit"] <= 0 and running is not None:
+                self._paused[number] = running.started_at
+            elif running is not None and self._paused.pop(number, None) == running.started_at:
+                periods[0]["limit"] = self.hardware.max_w
+        for period in periods:
+            if traits.least_at_zero:
+                least = LEAST_A if amperes else LEAST_A * 3 * 230.0
+                period["limit"] = max(period["limit"], least)
+            if traits.above_nameplate and period["limit"] >= self._nameplate_w:
+                period["limit"] = self.hardware.max_w
 
     def _count(self, payload: dict[str, Any]) -> None:
         profile = payload["csChargingProfiles"]

@@ -5,8 +5,9 @@ Rules, by name:
 - physics: at every node, all that could be drawn is no more than the node gives, but for the time
   after a cut that lowering takes;
 - ledger: no connector could draw more than the ledger counts for it;
-- overcommitted: the ledger's total is above what is available only where a cut or an uncontrolled
-  charger explains it, and nothing is raised meanwhile;
+- overcommitted: what the ledger counts at a node is above what there is only for the time that
+  lowering takes after a cut or a fresh doubt, and by what csms cannot lower (`overcommitment`), and
+  nothing is raised meanwhile;
 - share: no less is granted than may be (I14: granting nothing is no way to be safe);
 - order: a raise is durable before it is on the wire, and not older than it may be.
 """
@@ -19,11 +20,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from csms.control.station_loop import StationLoop
-from csms.dispatch.commands import SetLimit
+from csms.dispatch.commands import Scope, SetLimit
 from csms.dispatch.ledger import Entry
 from csms.station.model import ConnectorKey, Station
 from tests.simulation import insight
 from tests.simulation.charger import SimulatedCharger
+from tests.simulation.leases import Leases
+from tests.simulation.near_cuts import NearCuts
+from tests.simulation.overcommitment import Overcommitment
 from tests.simulation.settings import WorldSettings
 from tests.simulation.virtual_time import EPOCH_S
 
@@ -31,6 +35,11 @@ TRACE_KEPT = 400
 TOLERANCE_W = 1.0
 STALE_S = 1.1
 COMPLY_S = 5.0
+COMPLY_INTERVALS = 2
+"""T_comply of the fault table, F5: two readings must lie wholly after the settling time. They come
+once in an interval, so the first is there after one interval at the latest, the second after two;
+readings that come late or not at all begin it anew (`_may_defy`)."""
+
 SHARE_AFTER_S = 7_200.0
 DEFIANCE_W, DEFIANCE_PART = 500.0, 0.05
 """What a charger may draw above its limit before csms can tell it from its meter's error."""
@@ -60,15 +69,14 @@ class Cut:
     before_w: float
     fits_since: float | None = None
     over: bool = False
-    near_over: bool = False
 
 
 @dataclass(slots=True)
 class Tally:
     """What was measured on the way. Watt-seconds of what could be drawn, and of what was wanted.
 
-    `near_cuts_s`: how long cuts took to take hold at the chargers in reach; `cuts_s`: the same for
-    all chargers where all were in reach, `far_cuts_s` where some were not.
+    `near_cuts_s`: how long each charger in reach took to follow a cut (see `near_cuts`); `cuts_s`:
+    how long cuts took to take hold where all were in reach, `far_cuts_s` where some were not.
     """
 
     granted_ws: float = 0.0
@@ -104,7 +112,12 @@ class Checker:
             (f.limit_w, [c.charger_id for c in base.chargers if c.feeder_id == f.feeder_id])
             for f in base.feeders
         ]
-        self._fallback_w = {c.key: c.fallback_w for c in base.connectors()}
+        self._fallback_w = {
+            connector.key: charger.unspoken_of_w(connector)
+            for charger in base.chargers
+            for connector in charger.connectors
+        }
+        self._least_w = {c.charger_id: c.unspoken_w for c in base.chargers}
         self._on = {rule: rule in settings.judged for rule in ("ledger", "overcommitted", "order")}
         self._broken: Counter[str] = Counter()
         self._cut: Cut | None = None
@@ -114,10 +127,12 @@ class Checker:
         self._defies_w: dict[ConnectorKey, float] = {}
         self._convicted: set[ConnectorKey] = set()
         self._on_record: frozenset[ConnectorKey] = frozenset()
-        self._comply_s = COMPLY_S + 4 * settings.meter_interval_s + settings.cut_grace_s
-        self._explained = True
-        self._counted_w = 0
-        self._available_w = 0
+        self._comply_s = COMPLY_S + COMPLY_INTERVALS * settings.meter_interval_s
+        self._near = NearCuts(self.tally.near_cuts_s, self._least_w, self.say)
+        self._leases = Leases(loop, settings, chargers)
+        self._books = Overcommitment(
+            loop, settings.cut_grace_s, settings.tick_s, self._hears, self._has_ended, self.look
+        )
         self._raised: set[int] = set()
         self._power_w: dict[str, float] = dict.fromkeys((c.charger_id for c in base.chargers), 0.0)
         self._total_w = 0.0
@@ -134,7 +149,13 @@ class Checker:
     def touched(self, charger_id: str, why: str) -> None:
         """A fault may keep this charger from being reached for a while."""
         self._touched_at[charger_id] = self._loop.time()
+        self._near.touched(charger_id)
+        self._leases.touched(charger_id, why)
         self.say(f"{charger_id}: {why}")
+
+    def disturbed(self) -> None:
+        """A fault of csms itself that may keep it from lowering anybody for a while."""
+        self._near.disturbed(self._loop.time())
 
     def started(self, core: StationLoop | None, on_record: frozenset[ConnectorKey]) -> None:
         """The core has started, from what was on the disk: what had not got there still counts.
@@ -143,7 +164,7 @@ class Checker:
         """
         self.core = core
         self._on_record = on_record
-        self._explained = True
+        self._books.started()
         self.look()
 
     def obeyed(self, key: ConnectorKey) -> None:
@@ -164,7 +185,8 @@ class Checker:
         self._count_time()
         if available_w < self.allowed_w:
             self._begin_cut(self.allowed_w)
-            self._explained = True
+            near = {c for c in self._chargers if self._in_reach(c, self._loop.time())}
+            self._near.begin(self._loop.time(), {c: self._power_w[c] for c in near})
         self.say(f"available {available_w} W")
         self.allowed_w = available_w
         self.look()
@@ -177,11 +199,8 @@ class Checker:
             else:
                 self._count_cut(cut, cut.fits_since)
         self._cut = Cut(self._loop.time(), before_w)
-        for seconds in (self._settings.cut_grace_s, TOUCH_LASTS_S):
+        for seconds in (self._settings.cut_grace_s, TOUCH_LASTS_S, self._leases.longest_s):
             self._loop.call_later(seconds + 1e-3, self.look)
-        if self._settings.lease_s is not None:
-            lease_s = self._settings.lease_s + self._settings.skew_s
-            self._loop.call_later(lease_s + 1e-3, self.look)
 
     def ledger_changed(self, entries: Sequence[Entry]) -> None:
         """The core has changed its ledger."""
@@ -197,6 +216,10 @@ class Checker:
         """A limit is about to go out, decided on at `sent_at`."""
         age_s = EPOCH_S + self._loop.time() - sent_at
         self.say(f"{command.connector} {command.scope.value} {command.limit.value_w} W goes out")
+        charger = self._chargers[command.connector.charger_id]
+        if command.scope is Scope.SESSION or charger.traits.tx_default_only:
+            self._near.told(self._loop.time(), command.connector, command.limit.value_w)
+            self._leases.told(command)
         if not self._on["order"] or command.token not in self._raised:
             return
         self._judge("order", "durable", durable, f"{command} is sent but not written")
@@ -220,7 +243,7 @@ class Checker:
         if core is None:
             return
         if self._on["overcommitted"]:
-            self._check_total(core)
+            self._check_totals(core)
 
     def _check_physics(self) -> None:
         slack_w = TOLERANCE_W * len(self._fallback_w)
@@ -231,7 +254,8 @@ class Checker:
         over_w = self._total_w - self.allowed_w - sum(self._defies_w.values())
         self.tally.worst_w = max(self.tally.worst_w, over_w)
         self._over_w = max(0.0, over_w)
-        self._look_at_near(slack_w)
+        physics_w = {c: charger.physics_w for c, charger in self._chargers.items()}
+        self._near.look(self._loop.time(), physics_w, self.allowed_w + slack_w)
         self._follow_cut(fits=over_w <= slack_w)
         text = f"grid: {self._total_w:.0f} W could be drawn, {self.allowed_w} W may be"
         held = over_w <= slack_w or self._cut_excuses(slack_w)
@@ -262,29 +286,13 @@ class Checker:
         if took_s > 0:
             (self.tally.cuts_s if self._all_in_reach(cut) else self.tally.far_cuts_s).append(took_s)
 
-    def _look_at_near(self, slack_w: float) -> None:
-        """Whether the chargers in reach have made room for a cut, as far as they can."""
-        cut = self._cut
-        if cut is None or cut.near_over:
-            return
-        near = {c for c in self._chargers if self._in_reach(c, cut)}
-        near_w = sum(self._power_w[c] for c in near)
-        least_w = sum(w for key, w in self._fallback_w.items() if key.charger_id in near)
-        if near_w <= max(least_w, self.allowed_w - (self._total_w - near_w)) + slack_w:
-            cut.near_over = True
-            took_s = self._loop.time() - cut.at
-            if near and took_s > 0:
-                self.tally.near_cuts_s.append(took_s)
-
-    def _in_reach(self, charger_id: str, cut: Cut) -> bool:
+    def _in_reach(self, charger_id: str, at: float) -> bool:
         charger = self._chargers[charger_id]
         touched_at = self._touched_at.get(charger_id, -1e9)
-        return (
-            charger.in_reach and not charger.traits.hopeless and touched_at < cut.at - TOUCH_LASTS_S
-        )
+        return charger.in_reach and not charger.traits.hopeless and touched_at < at - TOUCH_LASTS_S
 
     def _all_in_reach(self, cut: Cut) -> bool:
-        return all(self._in_reach(charger_id, cut) for charger_id in self._chargers)
+        return all(self._in_reach(charger_id, cut.at) for charger_id in self._chargers)
 
     def _cut_excuses(self, slack_w: float) -> bool:
         """Whether a cut explains it: chargers in reach must have made room for all the others."""
@@ -307,8 +315,7 @@ class Checker:
         return here_w <= max(least_w, self.allowed_w - away_w) + slack_w
 
     def _out_of_reach(self, charger_id: str, cut: Cut, now: float) -> bool:
-        settings = self._settings
-        if settings.lease_s is not None and now > cut.at + settings.lease_s + settings.skew_s:
+        if self._leases.over(charger_id, cut.at, now):
             return False
         charger = self._chargers[charger_id]
         if charger.traits.hopeless or not charger.in_reach:
@@ -334,7 +341,14 @@ class Checker:
             self._defies_since.pop(key, None)
             return
         counted_w = insight.worst_case_w(core, key, EPOCH_S + self._loop.time())
-        if charger.traits.ignores_profiles and self._may_defy(charger, key, physics_w, counted_w):
+        wrong_clock = abs(
+            charger.spells.skew_s
+        ) > self._settings.given_skew_s and not self._leases.clock_known_wrong(
+            key.charger_id, self._comply_s
+        )
+        if (charger.traits.overdraws or wrong_clock) and self._may_defy(
+            charger, key, physics_w, counted_w
+        ):
             return
         if not self._on["ledger"]:
             return
@@ -344,7 +358,9 @@ class Checker:
     def _may_defy(
         self, charger: SimulatedCharger, key: ConnectorKey, physics_w: float, counted_w: float
     ) -> bool:
-        """Whether csms cannot know yet that this charger ignores its limit (I11).
+        """Whether csms cannot know yet that this charger goes beyond its limit (I11).
+
+        It ignores it, or gives more than its nameplate says, or thinks that it has not ended yet.
 
         It needs some readings, which come late or not at all when anything is wrong.
         """
@@ -377,26 +393,27 @@ class Checker:
         self._convicted = convicted
         self._on_record -= convicted
         ignoring = {
-            key.charger_id
-            for key in fresh
-            if self._chargers[key.charger_id].traits.ignores_profiles
+            key.charger_id for key in fresh if self._chargers[key.charger_id].traits.overdraws
         }
         if ignoring:
             more_w = sum(self._chargers[c].hardware.max_w for c in ignoring)
             self._begin_cut(max(self._total_w, self.allowed_w) + more_w)
 
-    def _check_total(self, core: StationLoop) -> None:
-        now = EPOCH_S + self._loop.time()
-        self._counted_w = insight.total_w(core, now)
-        available_w, before_w = insight.available_w(core), self._available_w
-        self._available_w = available_w
-        if self._counted_w <= available_w:
-            self._explained = False
-        elif available_w < before_w or insight.any_uncontrolled(core, now):
-            self._explained = True
-        text = f"the ledger counts {self._counted_w} W of {available_w} W"
-        held = self._explained or self._counted_w <= available_w
-        self._judge("overcommitted", "total", held, text)
+    def _check_totals(self, core: StationLoop) -> None:
+        """At the grid and every feeder."""
+        for node, text in self._books.judge(core, EPOCH_S + self._loop.time()).items():
+            self._judge("overcommitted", node, not text, text)
+
+    def _hears(self, core: StationLoop, charger_id: str) -> bool:
+        """Whether csms and the charger can talk to each other, and csms knows it."""
+        return self._chargers[charger_id].in_reach and insight.in_contact(core, charger_id)
+
+    def _has_ended(self, charger_id: str, since: float) -> bool:
+        """Whether the ledger may count nothing beyond the fallback for want of an end.
+
+        On a line that is half open csms may have given limits for a while that count from then on.
+        """
+        return self._leases.over(charger_id, since, self._loop.time() - TOUCH_LASTS_S)
 
     def _check_raises(self, core: StationLoop, entries: Sequence[Entry]) -> None:
         """Nothing may be raised while the station's total is, or would be, larger than it may."""
@@ -405,9 +422,10 @@ class Checker:
             e for e in insight.newly_given_out(entries) if insight.raises(core, e, entries, now)
         ]
         self._raised.update(e.token for e in raised)
-        self._check_total(core)
-        held = not raised or self._counted_w <= insight.available_w(core)
-        text = f"{raised} raise the ledger to {self._counted_w} W"
+        self._check_totals(core)
+        counted_w = insight.total_w(core, now)
+        held = not raised or counted_w <= insight.available_w(core)
+        text = f"{raised} raise the ledger to {counted_w} W"
         self._judge("overcommitted", "raise", held, text)
 
     def _judge(self, rule: str, what: str, held: bool, text: str) -> None:

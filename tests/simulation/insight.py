@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from csms.control.station_loop import StationLoop
 from csms.dispatch.ledger import Entry, EntryState
-from csms.station.model import ConnectorKey
+from csms.station.model import Connector, ConnectorKey
 
 
 def worst_case_w(loop: StationLoop, key: ConnectorKey, now: float) -> int:
@@ -29,9 +30,51 @@ def available_w(loop: StationLoop) -> int:
     return loop.ledger.station.available_w
 
 
-def any_uncontrolled(loop: StationLoop, now: float) -> bool:
-    """Whether some connector counts at all it can give."""
-    return any(loop.ledger.uncontrolled(c.key) for c in loop.state.station.connectors())
+def nodes(loop: StationLoop) -> list[tuple[str, int, frozenset[str]]]:
+    """Every node above the chargers: its name, what it gives in watts, the chargers below it."""
+    shared = loop.ledger.station.shared_limits()
+    return [(limit.name, limit.limit_w, limit.charger_ids) for limit in shared]
+
+
+def connectors_of(loop: StationLoop, charger_id: str) -> Sequence[Connector]:
+    """The connectors of a charger."""
+    charger = loop.ledger.station.charger(charger_id)
+    return () if charger is None else charger.connectors
+
+
+def uncontrolled(loop: StationLoop, key: ConnectorKey) -> bool:
+    """Whether a connector counts at all it can give, or at what it was seen to draw."""
+    return loop.ledger.uncontrolled(key)
+
+
+def charger_ids(loop: StationLoop) -> list[str]:
+    """Every charger of the station."""
+    return [charger.charger_id for charger in loop.ledger.station.chargers]
+
+
+def registering(loop: StationLoop, charger_id: str) -> bool:
+    """Whether a charger that has been connected has not confirmed all its fallbacks."""
+    return loop.ledger.seen(charger_id) and not all(
+        loop.ledger.confirmed(c.key) for c in connectors_of(loop, charger_id)
+    )
+
+
+def met_at(loop: StationLoop, charger_id: str) -> float:
+    """When the charger's connection began; long ago when it has none."""
+    contact = loop.contacts.get(charger_id)
+    return -math.inf if contact is None else contact.since
+
+
+def in_contact(loop: StationLoop, charger_id: str) -> bool:
+    """Whether a charger is connected, as csms sees it."""
+    return charger_id in loop.contacts
+
+
+def settled(loop: StationLoop, key: ConnectorKey) -> bool:
+    """Whether the charger has registered, and has confirmed every limit that counts here."""
+    contact = loop.contacts.get(key.charger_id)
+    ready = contact is not None and contact.ready
+    return ready and all(e.state is EntryState.CONFIRMED for e in loop.ledger.entries_of(key))
 
 
 def suspected(loop: StationLoop) -> set[ConnectorKey]:
@@ -58,4 +101,5 @@ def raises(loop: StationLoop, entry: Entry, change: Sequence[Entry], now: float)
     values = [
         e.limit.value_w for e in others if e.connector == entry.connector and e.token != entry.token
     ]
-    return entry.limit.value_w > max([connector.fallback_w, *values])
+    least_w = max(connector.fallback_w, ledger.floor_w(connector.key))
+    return entry.limit.value_w > max([least_w, *values])

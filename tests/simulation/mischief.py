@@ -11,6 +11,7 @@ from tests.simulation.charger import SimulatedCharger
 from tests.simulation.network import Network
 from tests.simulation.settings import ChargerFaults
 
+HOUR_S = 3_600.0
 SPELL_S = (30.0, 300.0)
 SLOW_S = (2.0, 40.0)
 OFF_S = (15.0, 120.0)
@@ -61,6 +62,7 @@ class Mischief:
             ("reboot", faults.reboot_every_s, lambda: self._reboot(forget=False)),
             ("forget", faults.forget_every_s, lambda: self._reboot(forget=True)),
             ("jump", faults.clock_jump_every_s, lambda: self._jump(count=True)),
+            ("hour", faults.clock_hour_every_s, self._jump_an_hour),
             ("lie", faults.meter_lies_every_s, self._lie),
             ("disconnect", faults.disconnect_every_s, self._disconnect),
             ("half open", faults.half_open_every_s, self._half_open),
@@ -85,10 +87,15 @@ class Mischief:
 
     def _jump(self, *, count: bool) -> None:
         most_s = self._faults.clock_skew_s
-        self._charger.spells.skew_s = self._random.uniform(-most_s, most_s)
+        self._charger.set_clock(self._random.uniform(-most_s, most_s))
         if count:
             self._chance.injected["clock jump"] += 1
-            self._charger.settle()
+
+    def _jump_an_hour(self) -> None:
+        """As at the end of summer time, or at its beginning."""
+        ahead = self._random.random() < 0.5
+        self._note("clock an hour ahead" if ahead else "clock an hour behind")
+        self._charger.set_clock(HOUR_S if ahead else -HOUR_S)
 
     def _lie(self) -> None:
         self._chance.injected[f"meter {self._charger.liar.begin()}"] += 1

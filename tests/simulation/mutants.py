@@ -16,7 +16,7 @@ from typing import Any
 from csms.balancing import budget
 from csms.balancing.allocation import Share
 from csms.balancing.allocators import max_min
-from csms.control import balancer, orders, sender, supervisor
+from csms.control import balancer, orders, sender, supervisor, watch
 from csms.control.by_hand import HandSent
 from csms.control.orders import OrderBook
 from csms.control.sender import Sender
@@ -138,6 +138,26 @@ def _fallback_not_counted() -> Sequence[Patch]:
     return [Patch(Ledger, "worst_case_w", worst_case_w)]
 
 
+def _lingering_forgotten() -> Sequence[Patch]:
+    def lingering_w(ledger: Ledger, key: ConnectorKey) -> int:
+        return 0
+
+    return [Patch(Ledger, "lingering_w", lingering_w)]
+
+
+def _refusing(usual: WorldSettings) -> WorldSettings:
+    """Limits are refused so often that other stack levels are tried."""
+    busy = _busy_with_cuts(usual)
+    charger = replace(busy.faults.charger, rejects=0.4)
+    return replace(
+        busy,
+        faults=replace(busy.faults, charger=charger),
+        classes=("stack_level_0",),
+        odd_chargers=0.8,
+        judged=("overcommitted",),
+    )
+
+
 def _floor_not_counted() -> Sequence[Patch]:
     def set_floor(ledger: Ledger, key: ConnectorKey, watts: int) -> None:
         return
@@ -192,6 +212,52 @@ def _rounding_up() -> Sequence[Patch]:
 
 def _stale_raise() -> Sequence[Patch]:
     return [Patch(sender, "STALE_RAISE_S", 1e9)]
+
+
+def _fear_takes_nothing() -> Sequence[Patch]:
+    """What counts beyond its limits is shared out once more, so that nobody is lowered for it."""
+    original = budget.tree
+
+    def tree(
+        station: Station, leaves: Any, reserved: Mapping[ConnectorKey, int], *rest: Any
+    ) -> Any:
+        fallback_w = {c.key: c.fallback_w for c in station.connectors()}
+        return original(station, leaves, {key: fallback_w[key] for key in reserved}, *rest)
+
+    return [Patch(balancer, "tree", tree)]
+
+
+def _only_the_books(usual: WorldSettings) -> WorldSettings:
+    """Chargers that defy their limits, judged by nothing but the ledger's own total."""
+    return replace(_defiant(usual), judged=("overcommitted",))
+
+
+def _limits_without_end() -> Sequence[Patch]:
+    def gets_end(*_: Any) -> bool:
+        return False
+
+    return [Patch(OrderBook, "_gets_end", gets_end)]
+
+
+def _away_when_cut(usual: WorldSettings) -> WorldSettings:
+    site = replace(usual.faults.site, cut_every_s=900)
+    busy = _away_for_long(usual)
+    return replace(busy, given_lease_s=120.0, faults=replace(busy.faults, site=site))
+
+
+def _pauses_trusted() -> Sequence[Patch]:
+    def trusts_resume(capability: Any) -> bool:
+        return True
+
+    return [Patch(watch, "trusts_resume", trusts_resume)]
+
+
+def _pausing(usual: WorldSettings) -> WorldSettings:
+    return replace(_busy(usual), classes=("resumes_unlimited",), odd_chargers=0.8)
+
+
+def _above_nameplate(usual: WorldSettings) -> WorldSettings:
+    return replace(_busy(usual), classes=("above_nameplate",), odd_chargers=0.6)
 
 
 def _with_class(*names: str) -> Callable[[WorldSettings], WorldSettings]:
@@ -443,6 +509,12 @@ _ALL: Iterable[Alteration] = (
         _by_hand_not_counted,
         _with_operator,
     ),
+    Alteration(
+        "lingering_forgotten",
+        "a limit on a higher stack level is thought to be replaced by one below (I5)",
+        _lingering_forgotten,
+        _refusing,
+    ),
     Alteration("feeder_not_checked", "feeders are not looked at (I1)", _feeder_not_checked),
     Alteration("rounding_up", "amperes are rounded up (I12)", _rounding_up, _ac),
     Alteration("stale_raise", "a raise is sent however old it is (F17)", _stale_raise, _slow_disk),
@@ -484,6 +556,36 @@ _ALL: Iterable[Alteration] = (
         "a silent source of limits is not missed (I10)",
         _silence_is_no_loss,
         _silent_source,
+    ),
+    Alteration(
+        "fear_takes_nothing",
+        "nobody is lowered for what is feared of others (I1)",
+        _fear_takes_nothing,
+        _only_the_books,
+    ),
+    Alteration(
+        "lowers_wait_by_the_books",
+        "a lower waits like a raise, as the ledger's total shows (I13)",
+        _lowers_wait,
+        lambda usual: replace(_busy_with_cuts(usual), judged=("overcommitted",)),
+    ),
+    Alteration(
+        "limits_without_end",
+        "limits are no leases where they could be (I6)",
+        _limits_without_end,
+        _away_when_cut,
+    ),
+    Alteration(
+        "pauses_trusted",
+        "whoever was paused is thought to obey at once (I11)",
+        _pauses_trusted,
+        _pausing,
+    ),
+    Alteration(
+        "nameplate_believed",
+        "nobody looks whether more is drawn than a nameplate says (I11)",
+        _accepted_is_applied,
+        _above_nameplate,
     ),
     Alteration("grants_nothing", "nobody is given anything (I14)", _grants_nothing, _all_works),
 )

@@ -101,12 +101,12 @@ class CsmsEnd:
         self.on_closing: Callable[[], None] = _nobody
         self.open = True
         self._frames: deque[str] = deque()
-        self._over = False
+        self.over = False
         self._reader: asyncio.Future[None] | None = None
 
     async def receive(self) -> str | bytes | None:
         while not self._frames:
-            if self._over:
+            if self.over:
                 return None
             self._reader = self._loop.create_future()
             await self._reader
@@ -133,7 +133,7 @@ class CsmsEnd:
 
     def arrive(self, text: str) -> None:
         """A frame has come over the network."""
-        if self._over or self._line.csms_gone:
+        if self.over or self._line.csms_gone:
             return
         self.heard_at = self._loop.time()
         self._frames.append(text)
@@ -141,9 +141,9 @@ class CsmsEnd:
 
     def end(self) -> None:
         """The line is gone, as seen from here."""
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         self.open = False
         self.on_closing()
         self._wake()
@@ -153,7 +153,7 @@ class CsmsEnd:
             self.end()
 
     def _pong(self) -> None:
-        if not self._line.half_open and not self._over and not self._line.charger_gone:
+        if not self._line.half_open and not self.over and not self._line.charger_gone:
             self.heard_at = self._loop.time()
             self.pong_seen = True
 
@@ -180,7 +180,7 @@ class Line:
     @property
     def works(self) -> bool:
         """Whether frames get through."""
-        return not (self.half_open or self.csms_gone or self.charger_gone)
+        return not (self.half_open or self.csms_gone or self.charger_gone or self.csms_end.over)
 
     def send(self, text: str) -> None:
         """The charger sends a frame."""

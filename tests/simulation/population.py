@@ -56,15 +56,15 @@ def site(settings: WorldSettings, random: Random) -> Site:
         if random.random() < settings.odd_chargers and settings.classes:
             kind = CLASSES[random.choice(settings.classes)]
         traits[charger_id] = kind
-        small = kind.counts_in_full and not kind.ignores_profiles
-        ac = small or kind.units != "AW" or random.random() < 0.25
-        if kind.ignores_profiles:
+        small = kind.counts_in_full and not kind.overdraws
+        ac = small or kind.pauses or kind.units != "AW" or random.random() < 0.25
+        if kind.overdraws:
             ac = False
         whole = kind.counts_in_full
         feeder_id = "F1" if number < settings.chargers // 2 and not whole else None
         power_w = AC_W if ac else random.choice(DC_W)
-        if kind.ignores_profiles:
-            power_w = IGNORING_W
+        if kind.overdraws:
+            power_w = IGNORING_W // 2 if kind.above_nameplate else IGNORING_W
         chargers.append(_charger(charger_id, ac, power_w, kind, feeder_id))
     limit_w = _limit_w(chargers, traits, settings)
     taken_w = STATIC_LOAD_W + RESERVE_W
@@ -87,9 +87,9 @@ def _limit_w(
     """Too little for all, but after the deepest cut enough for what nobody can lower."""
     peaks_w = sum(min(c.max_power_w, 2 * DRAW_AT_FULL_GO_W) for c in chargers)
     fixed_w = sum(
-        c.max_power_w
+        int(c.max_power_w * traits[c.charger_id].most_part)
         if traits[c.charger_id].counts_in_full
-        else sum(k.fallback_w for k in c.connectors)
+        else c.unspoken_w
         for c in chargers
     )
     return max(60_000, int(peaks_w / settings.oversubscribed), int(fixed_w / DEEPEST_CUT) + 1)
@@ -98,34 +98,38 @@ def _limit_w(
 def _charger(
     charger_id: str, ac: bool, power_w: int, kind: Traits, feeder_id: str | None
 ) -> Charger:
+    fallback_w = 0 if kind.pauses else AC_FALLBACK_W if ac else DC_FALLBACK_W
     connectors = tuple(
         Connector(
             ConnectorKey(charger_id, number),
             power_w,
             CurrentType.AC if ac else CurrentType.DC,
             minimum_w=AC_FALLBACK_W if ac else 0,
-            fallback_w=AC_FALLBACK_W if ac else DC_FALLBACK_W,
+            fallback_w=fallback_w,
         )
         for number in (1, 2)
     )
     # A charger no limit holds takes all it can give from the others: it is a small one.
-    most_w = 2 * power_w if ac and not kind.counts_in_full else power_w
+    both = kind.above_nameplate or (ac and not kind.counts_in_full)
+    most_w = 2 * power_w if both else power_w
     # Only what does as the standard says has been commissioned.
-    told = Told(lease=True) if kind is IDEAL else Told()
+    told = Told(lease=True) if kind.commissioned else Told()
     if kind.told_to_forget:
         told = Told(survives_reboot=False)
+    if kind.least_at_zero:
+        told = Told(at_zero="minimum")
     return Charger(charger_id, most_w, connectors, feeder_id, capabilities=told)
 
 
-def hardware(charger: Charger) -> Hardware:
-    """The charger as `simulators` builds it."""
+def hardware(charger: Charger, part: float = 1.0) -> Hardware:
+    """The charger as `simulators` builds it. `part`: how much of its nameplate it can give."""
     return Hardware(
         charger.charger_id,
-        float(charger.max_power_w),
+        float(charger.max_power_w) * part,
         tuple(
             ConnectorHardware(
                 c.key.connector_id,
-                float(c.max_power_w),
+                float(c.max_power_w) * part,
                 Current(c.current_type.value),
                 c.phases,
                 float(c.voltage_v),

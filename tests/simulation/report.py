@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 from collections.abc import Iterable, Iterator
 
@@ -68,12 +69,12 @@ def summary(results: list[Result], seconds: float, policy: str) -> Iterator[str]
         f"worst {whole.tally.worst_w / 1000:.1f} kW above what may be drawn, "
         f"{whole.tally.overload_ws / 3.6e6:.2f} kWh (cuts taking hold included)"
     )
-    for who, values in (
-        ("at the chargers in reach", whole.tally.near_cuts_s),
-        ("with all chargers in reach", whole.tally.cuts_s),
-        ("with some chargers not in reach", whole.tally.far_cuts_s),
+    for what, values in (
+        ("cuts followed by a charger in reach", whole.tally.near_cuts_s),
+        ("cuts with all chargers in reach", whole.tally.cuts_s),
+        ("cuts with some chargers not in reach", whole.tally.far_cuts_s),
     ):
-        yield f"{len(values)} cuts {who} took (p50, p99): {_quantiles(values)} s"
+        yield f"{len(values)} {what} took (p50, p99, max): {_quantiles(values)} s"
     yield (
         f"energy {whole.energy_wh / 1000:.0f} kWh, granted {whole.tally.granted_ws / seen_s:.0f} W "
         f"on average, {100 * whole.granted_share:.1f} % of what could be used"
@@ -90,5 +91,5 @@ def _quantiles(values: list[float]) -> str:
     if not values:
         return "-"
     rising = sorted(values)
-    chosen = (rising[int(part * (len(rising) - 1))] for part in (0.5, 0.99))
-    return ", ".join(f"{value:.1f}" for value in chosen)
+    chosen = (rising[math.ceil(part * (len(rising) - 1))] for part in (0.5, 0.99, 1.0))
+    return ", ".join(f"{value:.2f}" for value in chosen)

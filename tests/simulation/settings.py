@@ -35,6 +35,7 @@ class ChargerFaults:
     reboot_every_s: float = 0.0
     forget_every_s: float = 0.0
     clock_jump_every_s: float = 0.0
+    clock_hour_every_s: float = 0.0
     meter_lies_every_s: float = 0.0
     disconnect_every_s: float = 0.0
     half_open_every_s: float = 0.0
@@ -80,6 +81,7 @@ ALL_FAULTS = Faults(
         reboot_every_s=14_400,
         forget_every_s=14_400,
         clock_jump_every_s=7_200,
+        clock_hour_every_s=43_200,
         meter_lies_every_s=7_200,
         disconnect_every_s=1_800,
         half_open_every_s=7_200,
@@ -88,8 +90,8 @@ ALL_FAULTS = Faults(
     SiteFaults(
         crash_every_s=3_600,
         cut_every_s=3_600,
-        cut_too_deep_every_s=14_400,
-        rival_every_s=14_400,
+        cut_too_deep_every_s=9_600,
+        rival_every_s=10_800,
         silence_every_s=7_200,
         slow_commit=0.01,
         failed_commit=0.003,
@@ -102,13 +104,13 @@ class WorldSettings:
     """One world.
 
     `classes` are the odd chargers that may be in it, by name (see `population`), and
-    `odd_chargers` how many of its chargers are odd. `lease_s`: how long a charger that cannot be
-    reached may keep its limit after a cut; None: until it is reached again. `cut_grace_s`: how long
-    reachable chargers may take after a cut. `given_lease_s` and `given_skew_s`: how long csms lets
-    its limits last, and how wrong it thinks a clock may be. `all_come_at_s`: when a car comes to
-    every connector, None: as it happens. `least_share`: the least part of what
-    could be used that must be granted, from the second hour on. `judged`: the rules that count as
-    breaches; the others are not looked at.
+    `odd_chargers` how many of its chargers are odd. `cut_grace_s`: how long reachable chargers may
+    take after a cut. `given_lease_s` and `given_skew_s`: how long csms lets its limits last, and
+    how wrong it thinks a clock may be: so long a commissioned charger that cannot be reached may
+    keep its limit after a cut; any other may until it is reached again. `all_come_at_s`: when a car
+    comes to every connector, None: as it happens. `least_share`: the least part of what could be
+    used that must be granted, from the second hour on. `judged`: the rules that count as breaches;
+    the others are not looked at.
     """
 
     faults: Faults = ALL_FAULTS
@@ -129,13 +131,14 @@ class WorldSettings:
         "forgets_to_full",
         "expires_to_full",
         "one_period_only",
+        "resumes_unlimited",
+        "least_at_zero",
+        "above_nameplate",
         "ignores_profiles",
         "always_refuses",
         "always_deaf",
     )
     odd_chargers: float = 0.3
-    lease_s: float | None = None
-    skew_s: float = 30.0
     cut_grace_s: float = 3.0
     least_share: float = 0.0
     judged: tuple[str, ...] = ("physics", "ledger", "overcommitted", "order", "share")

@@ -168,13 +168,34 @@ def test_a_charger_on_a_half_open_line_is_out_of_reach() -> None:
 
 
 def test_a_lease_ends_what_a_charger_out_of_reach_may_keep() -> None:
-    with bench(settings=replace(WorldSettings(), lease_s=120.0, skew_s=30.0)) as site:
+    with bench() as site:
+        _online(site)
+        site.checker.touched("CP1", "dialled")
+        site.checker.touched("CP2", "dialled")
         site.draw("CP2", 90_000)
+        site.after(200)
+        _half_open(site, "CP2")
         site.checker.limited(40_000)
-        site.after(149, site.checker.look)
+        site.after(179, site.checker.look)
         assert site.rules() == []
         site.after(2)
         assert site.rules() == ["physics"]
+
+
+@pytest.mark.parametrize(("in_touch_s", "skew_s"), [(100, 0.0), (200, 3_600.0)])
+def test_no_lease_is_expected_before_the_time_is_told_or_of_a_wrong_clock(
+    in_touch_s: float, skew_s: float
+) -> None:
+    with bench() as site:
+        _online(site)
+        site.checker.touched("CP2", "dialled")
+        site.draw("CP2", 90_000)
+        site.chargers["CP2"].spells.skew_s = skew_s
+        site.after(in_touch_s)
+        _half_open(site, "CP2")
+        site.checker.limited(40_000)
+        site.after(250, site.checker.look)
+        assert site.rules() == []
 
 
 def test_a_limit_is_no_breach_of_a_rule_that_is_not_judged() -> None:
@@ -196,6 +217,13 @@ def test_energy_above_the_limit_is_measured() -> None:
         site.after(36, lambda: site.draw("CP2", 0))
         assert site.checker.tally.overload_ws == pytest.approx(360_000)
         assert site.checker.tally.worst_w == 10_000
+
+
+def _half_open(site: Bench, charger_id: str) -> None:
+    line = site.chargers[charger_id].line
+    assert line is not None
+    line.half_open = True
+    site.checker.touched(charger_id, "half-open line")
 
 
 def _online(site: Bench, *ids: str) -> None:

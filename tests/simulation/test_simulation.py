@@ -26,6 +26,8 @@ FAULT_KINDS = {
     "charger reboots",
     "charger reboots and forgets",
     "charger slow",
+    "clock an hour ahead",
+    "clock an hour behind",
     "clock jump",
     "csms crash",
     "dial refused",

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+IDEAL_NAME = "ideal"
+ABOVE_NAMEPLATE = 1.1
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -19,10 +22,14 @@ class Traits:
     - tx_default_only, stack_level_0_only, units: what it takes; all else is Rejected.
     - full_power_at_expiry: the second period of a schedule is all it can give.
     - one_period_only: it drops all periods of a schedule but the first.
+    - resumes_unlimited: the limit that ends a pause is not obeyed, but gives full power; the next
+      one is obeyed.
+    - least_at_zero: a limit too low to charge at lets it go on with the least power there is.
+    - above_nameplate: at its configured maximum it draws a tenth more than that.
     - told_to_forget: the station says of it that its profiles do not survive a reboot.
     """
 
-    name: str = "ideal"
+    name: str = IDEAL_NAME
     full_power_without_profile: bool = False
     forgets_on_reconnect: bool = False
     forgets_on_reboot: bool = False
@@ -35,8 +42,16 @@ class Traits:
     full_power_at_expiry: bool = False
     one_period_only: bool = False
     told_to_forget: bool = False
+    resumes_unlimited: bool = False
+    least_at_zero: bool = False
+    above_nameplate: bool = False
     units: str = "AW"
     sets_clock: bool = True
+
+    @property
+    def commissioned(self) -> bool:
+        """Whether the station says of it that its limits end when they say: a lease."""
+        return self.name == IDEAL_NAME
 
     @property
     def hopeless(self) -> bool:
@@ -44,9 +59,24 @@ class Traits:
         return self.always_refuses or self.always_deaf or self.ignores_profiles
 
     @property
+    def overdraws(self) -> bool:
+        """Whether it draws more than its limit allows, and nobody can know before it was seen."""
+        return self.ignores_profiles or self.above_nameplate
+
+    @property
     def counts_in_full(self) -> bool:
         """Whether all it can give is kept free for it, at times or always."""
-        return self.hopeless or self.told_to_forget
+        return self.hopeless or self.told_to_forget or self.above_nameplate
+
+    @property
+    def most_part(self) -> float:
+        """What it can give, as a part of its configured maximum."""
+        return ABOVE_NAMEPLATE if self.above_nameplate else 1.0
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it is told to pause: it has no fallback to go on with."""
+        return self.resumes_unlimited or self.least_at_zero
 
     def refuses(self, payload: Mapping[str, Any]) -> bool:
         """Whether it cannot take this SetChargingProfile at all."""
@@ -81,6 +111,9 @@ CLASSES: Mapping[str, Traits] = {
         Traits("forgets_in_secret", forgets_on_reboot=True, full_power_without_profile=True),
         Traits("expires_to_full", full_power_at_expiry=True),
         Traits("one_period_only", one_period_only=True),
+        Traits("resumes_unlimited", resumes_unlimited=True),
+        Traits("above_nameplate", above_nameplate=True),
+        Traits("least_at_zero", least_at_zero=True),
     )
 }
 IDEAL = Traits()

@@ -76,6 +76,7 @@ class World:
         self.checker = Checker(loop, settings, built.station, self.chargers)
         self._network = Network(loop, self.chance, settings.faults.network, self.checker.touched)
         for charger in built.station.chargers:
+            traits = built.traits[charger.charger_id]
             around = Surroundings(
                 loop,
                 dial=self._network.dial,
@@ -85,8 +86,8 @@ class World:
                 random=self.chance.stream("charger", charger.charger_id),
             )
             self.chargers[charger.charger_id] = SimulatedCharger(
-                hardware(charger),
-                built.traits[charger.charger_id],
+                hardware(charger, traits.most_part),
+                traits,
                 {c.key.connector_id: c.fallback_w for c in charger.connectors},
                 around,
                 meter_interval_s=settings.meter_interval_s,
@@ -220,6 +221,7 @@ class World:
 
     def _injected(self, kind: str) -> None:
         self.chance.injected[kind] += 1
+        self.checker.disturbed()
 
     def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         self.checker.failed(f"{context.get('message')}: {context.get('exception')!r}")

@@ -68,16 +68,22 @@ class Bench:
         self.state.connectors[key].session = session
         return session
 
-    def give(self, key: ConnectorKey, value_w: int, session: Session | None = None) -> None:
-        """A limit that the charger has confirmed."""
+    def give(
+        self,
+        key: ConnectorKey,
+        value_w: int,
+        session: Session | None = None,
+        stack_level: int = 0,
+        state: EntryState = EntryState.CONFIRMED,
+    ) -> None:
+        """A limit that the charger has confirmed, or else answered so."""
         self.tokens += 1
         scope = Scope.DEFAULT if session is None else Scope.SESSION
         limit = Limit(value_w, LimitSource.GRID)
         session_id = None if session is None else session.session_id
-        self.ledger.send(
-            Entry(self.tokens, key, scope, limit, EntryState.SENT, NOW, session_id=session_id)
-        )
-        self.ledger.settle(self.tokens, EntryState.CONFIRMED, NOW)
+        entry = Entry(self.tokens, key, scope, limit, EntryState.SENT, NOW, session_id=session_id)
+        self.ledger.send(replace(entry, stack_level=stack_level))
+        self.ledger.settle(self.tokens, state, NOW)
 
     def balance(self, now: float = NOW) -> Mapping[ConnectorKey, Goal]:
         return self.balancer.balance(
@@ -251,6 +257,23 @@ def test_after_a_cut_those_that_may_not_obey_are_told_what_fits_beside_the_other
     assert bench.values() == {"A/1": 32_500, "A/2": 32_500, "B/1": 5_000}
     bench.give(B1, 5_000, bench.state.connectors[B1].session)
     assert bench.values() == {"A/1": 45_000, "A/2": 45_000, "B/1": 5_000}
+
+
+def test_one_that_may_follow_an_older_limit_on_a_higher_level_counts_at_it() -> None:
+    bench = Bench(two_chargers(200_000, fallback_w=5_000))
+    session = bench.plug_in(A1)
+    bench.give(A1, 90_000, session, stack_level=1, state=EntryState.REFUSED)
+    bench.give(A1, 60_000, session)
+    bench.plug_in(B1)
+    # It counts at 90 kW whatever it is told, so it is told that, and the others share the rest.
+    assert bench.values() == {"A/1": 90_000, "B/1": 100_000}
+    bench.give(B1, 95_000, bench.state.connectors[B1].session)
+    bench.state.station = two_chargers(100_000, fallback_w=5_000)
+    bench.ledger.rebuild(bench.state.station)
+    # After a cut the others make room for it, and it makes what room it can.
+    assert bench.values() == {"A/1": 5_000, "B/1": 5_000}
+    bench.give(B1, 5_000, bench.state.connectors[B1].session)
+    assert bench.values() == {"A/1": 85_000, "B/1": 5_000}
 
 
 def test_those_that_may_not_obey_are_not_told_less_than_is_worth_offering() -> None:

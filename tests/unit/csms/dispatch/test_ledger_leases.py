@@ -334,8 +334,11 @@ def test_a_renewal_that_lasts_longer_is_no_repeat() -> None:
 def test_a_limit_on_a_higher_level_is_not_replaced_by_one_below() -> None:
     ledger = confirmed(controlled(), replace(entry(9, 90_000), stack_level=1), entry(10, 50_000))
     assert ledger.worst_case_w(A1) == 90_000
+    # Whatever else it is told at the lower level, it may follow this one.
+    assert ledger.lingering_w(A1) == 90_000
     confirmed(ledger, replace(entry(11, 40_000), stack_level=1))
     assert ledger.worst_case_w(A1) == 40_000
+    assert ledger.lingering_w(A1) == 0
     assert tokens(ledger) == [11]
 
 
