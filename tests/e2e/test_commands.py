@@ -222,7 +222,7 @@ async def test_every_action_brings_back_the_chargers_own_answer() -> None:
             frames = (await at.api.get("/chargers/CP1/frames")).json()["frames"]
             texts = [f["text"] for f in frames if answer["messageId"] in f["text"]]
             assert len(texts) == 2, action
-        told, refused = await at.security_events(2)
+        refused, told = await at.security_events(2)
         assert told[0] == "charger_reported"
         assert told[1].startswith("FirmwareUpdated")
         assert refused == ("certificate_refused", "there is no CA to sign it")
