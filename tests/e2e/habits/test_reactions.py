@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from tests.e2e.habits import reactions
+from tests.e2e.habits import reactions, story
 from tests.e2e.habits.story import Story
+from tests.simulation.patches import Patch
 
 
 def _hangs() -> bool:
@@ -34,6 +35,14 @@ def test_what_does_not_end_is_ended_and_wrong() -> None:
 def test_what_cannot_be_tried_is_wrong(capfd: pytest.CaptureFixture[str]) -> None:
     assert reactions.verdict(_breaks, 20.0) == "could not be tried: exit code 1"
     assert "AssertionError" in capfd.readouterr().err
+
+
+def test_a_reaction_that_is_no_longer_there_is_no_failure_of_the_story(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(reactions.WITHOUT, "no_pongs", lambda: [Patch(story, "GONE", None)])
+    with pytest.raises(KeyError, match="GONE"):
+        reactions.holds_without("no_pongs", Story())
 
 
 def test_the_command_names_each_that_is_wrong_and_goes_on(
