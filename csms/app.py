@@ -19,18 +19,19 @@ from csms.api.app import create_api
 from csms.balancing.demand import DemandPolicy
 from csms.config import Config
 from csms.control.attempts import AttemptLimits
-from csms.control.charger_security import SecurityDesk
 from csms.control.clock import SystemClock
-from csms.control.credentials import CredentialBook
 from csms.control.doorkeeper import DoorKeeper, DoorSettings
 from csms.control.recorder import RecorderSettings
 from csms.control.registration import RegistrationSettings
+from csms.control.security import Security
+from csms.control.signing import Sign
 from csms.control.station_loop import LoopSettings
 from csms.control.supervisor import Supervisor, SupervisorSettings, UnknownChargers
 from csms.dispatch.commands import SetLimit
 from csms.dispatch.policy import DispatchPolicy
 from csms.errors import ConfigError
 from csms.ports import Answer, Clock, Store
+from csms.protocol.certificates import CertificateAuthority, Subject
 from csms.protocol.connection import Connection, ConnectionSettings
 from csms.protocol.exposure import Exposure, exposure
 from csms.protocol.link import OcppLink
@@ -84,17 +85,19 @@ async def running(
         await kept.open()
         try:
             link = OcppLink(wiring.connection, wiring, clock)
+            security = Security(
+                store=kept, secret=secret, link=link, clock=clock, sign=signer(config)
+            )
             supervisor = Supervisor(
                 stations,
                 store=kept,
                 link=link,
                 clock=clock,
                 settings=supervisor_settings(config),
+                security=security,
             )
-            book = CredentialBook(kept, secret, clock)
-            await book.load()
             told = functools.partial(link.disconnect, reason="it has a new key")
-            door = DoorKeeper(supervisor, book, kept, clock, door_settings(config), told)
+            door = DoorKeeper(supervisor, security.book, kept, clock, door_settings(config), told)
             server = OcppServer(
                 server_settings(config),
                 clock=clock,
@@ -104,13 +107,12 @@ async def running(
                 frames=kept,
                 serve_action=routes.serve,
             )
-            desk = SecurityDesk(book, kept, link, clock)
             wiring.supervisor, wiring.server = supervisor, server
             async with (
                 supervisor.running(),
                 _reminding(door, config),
                 _serving_chargers(server, config),
-                _serving_api(create_api(supervisor, kept, desk), listener),
+                _serving_api(create_api(supervisor, kept, security.desk), listener),
             ):
                 app = App(
                     *_ocpp_urls(server, config),
@@ -205,6 +207,24 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
         return None
     pairs = list(zip(config.tls_certificate_files, config.tls_key_files, strict=True))
     return server_context(TlsSettings(pairs, config.tls_client_ca_file))
+
+
+def signer(config: Config) -> Sign | None:
+    """What signs certificates of chargers, None without a CA key. Raises ConfigError."""
+    if config.tls_client_ca_file is None or config.tls_client_ca_key_file is None:
+        return None
+    try:
+        certificate = config.tls_client_ca_file.read_bytes()
+        key = config.tls_client_ca_key_file.read_bytes()
+    except OSError as error:
+        raise ConfigError("csms", [("tls_client_ca_key_file", str(error))]) from None
+    authority = CertificateAuthority.load(certificate, key)
+
+    def sign(request_pem: str, common_name: str, now: float) -> str:
+        subject = Subject(common_name, config.tls_client_organisation or "")
+        return authority.sign_request(request_pem, subject, now)
+
+    return sign
 
 
 def server_settings(config: Config) -> ServerSettings:

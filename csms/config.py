@@ -32,6 +32,7 @@ FILES_BESIDE_SETTINGS = (
     "tls_certificate_files",
     "tls_key_files",
     "tls_client_ca_file",
+    "tls_client_ca_key_file",
 )
 SAY_WHERE = "name a station's file with --config, or in the setting stations (CSMS_STATIONS)"
 NO_STATIONS = f"there is no such file or folder: {SAY_WHERE}"
@@ -62,6 +63,10 @@ class Config(BaseModel):
     )
     tls_client_ca_file: FilePath | None = Field(
         None, description="CA of the certificates of chargers (security profile 3), in PEM"
+    )
+    tls_client_ca_key_file: FilePath | None = Field(
+        None,
+        description="private key of that CA, in PEM: csms signs certificates chargers ask for",
     )
     tls_client_organisation: str | None = Field(
         None, min_length=1, description="organisation the certificates of chargers must name"
@@ -204,6 +209,8 @@ class Config(BaseModel):
                 f"there are {len(self.tls_certificate_files)} tls_certificate_files, but "
                 f"{len(self.tls_key_files)} tls_key_files"
             )
+        if self.tls_client_ca_key_file is not None and self.tls_client_ca_file is None:
+            raise ValueError("there is a tls_client_ca_key_file, but no tls_client_ca_file")
         if self.ocpp_transport != "plain" and not self.tls_certificate_files:
             raise ValueError(
                 f"ocpp_transport is {self.ocpp_transport}, but there are no tls_certificate_files"

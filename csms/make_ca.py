@@ -77,5 +77,6 @@ def settings_for(folder: Path) -> str:
             f"tls_certificate_files = [{certificates}]",
             f"tls_key_files = [{keys}]",
             f'tls_client_ca_file = "{folder / CA}.pem"',
+            f'tls_client_ca_key_file = "{folder / CA}.key"',
         ]
     )

@@ -40,7 +40,7 @@ def router(operations: Operations, archive: Archive) -> APIRouter:
 
     @routes.get("/chargers/{charger_id}", responses=responses(HTTPStatus.NOT_FOUND))
     async def read_charger(charger_id: str) -> command_schemas.ChargerDetailJson:
-        """Read a charger, with what it said of its firmware, logs and security."""
+        """Read a charger, with what it said of its firmware and logs."""
         for station_id in operations.station_ids():
             for charger in operations.status(station_id).chargers:
                 if charger.charger_id == charger_id:

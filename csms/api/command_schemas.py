@@ -11,9 +11,9 @@ from csms.ports import Outcome
 
 
 class ChargerReportJson(Answered):
-    """What a charger said of a task or of its security."""
+    """What a charger said of a task."""
 
-    what: str = Field(description="the status of the task, or the kind of the security event")
+    what: str = Field(description="the status of the task")
     at: Time = Field(description="when csms heard of it")
     told_at: Time | None = Field(description="when the charger says it was; null: it did not say")
     request_id: int | None = Field(description="the request it belongs to, if the charger tells")
@@ -27,7 +27,6 @@ class ChargerDetailJson(ChargerJson):
     diagnostics_status: ChargerReportJson | None = Field(description="upload of diagnostics")
     firmware_status: ChargerReportJson | None = Field(description="update of the firmware")
     log_status: ChargerReportJson | None = Field(description="upload of a log")
-    security_events: list[ChargerReportJson] = Field(description="newest first, the last 50")
 
 
 class CallErrorJson(Answered):

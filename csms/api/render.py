@@ -174,7 +174,6 @@ def charger_detail(
         diagnostics_status=newest(Topic.DIAGNOSTICS),
         firmware_status=newest(Topic.FIRMWARE),
         log_status=newest(Topic.LOG),
-        security_events=[_report(r) for r in reports[Topic.SECURITY]],
     )
 
 

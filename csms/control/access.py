@@ -32,7 +32,8 @@ class Access:
         self.tokens = Tokens(store, clock, policy, asked_for)
         self.local_lists = LocalLists(store, link, clock, loop_of)
         self.reservations = Reservations(store, link, clock, events, self.tokens, loop_of)
-        self._refusals = Refusals(store, link, events)
+        self._loop_of = loop_of
+        self._refusals = Refusals(store, link, events, self._is_quiet)
 
     async def open(self, spawn: Spawn) -> None:
         """Read what was kept and begin; `spawn` runs a task."""
@@ -43,6 +44,11 @@ class Access:
     def stop(self) -> None:
         """End every task that was begun."""
         self._refusals.stop()
+
+    def _is_quiet(self, charger_id: str) -> bool:
+        loop = self._loop_of(charger_id)
+        charger = None if loop is None else loop.state.station.charger(charger_id)
+        return charger is not None and charger.quiet
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
         """The token with the status that holds now."""

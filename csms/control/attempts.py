@@ -45,11 +45,15 @@ class _Bucket:
     told_at: float | None = None
 
 
-class _Buckets:
-    """Token buckets by key; the one longest not used goes when there are too many."""
+class Buckets:
+    """Token buckets by key; the one longest not used goes when there are too many.
 
-    def __init__(self, per_min: float, kept: int) -> None:
+    A bucket gains `per_min` a minute and holds `most`, None for as much.
+    """
+
+    def __init__(self, per_min: float, kept: int, most: float | None = None) -> None:
         self._per_min = per_min
+        self._most = per_min if most is None else most
         self._kept = kept
         self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
 
@@ -63,7 +67,7 @@ class _Buckets:
 
     def take(self, key: Hashable, now: float) -> bool:
         """Take one. Returns whether that was the last, once a minute at most."""
-        bucket = self._buckets.setdefault(key, _Bucket(self._per_min, now))
+        bucket = self._buckets.setdefault(key, _Bucket(self._most, now))
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._kept:
             self._buckets.popitem(last=False)
@@ -75,7 +79,7 @@ class _Buckets:
         return True
 
     def _grown(self, bucket: _Bucket, now: float) -> float:
-        return min(self._per_min, bucket.tokens + (now - bucket.at) * self._per_min / MINUTE_S)
+        return min(self._most, bucket.tokens + (now - bucket.at) * self._per_min / MINUTE_S)
 
 
 class Attempts:
@@ -83,9 +87,9 @@ class Attempts:
 
     def __init__(self, limits: AttemptLimits) -> None:
         self._limits = limits
-        self._sources = _Buckets(limits.per_source_per_min, limits.kept)
-        self._chargers = _Buckets(limits.per_charger_per_min, limits.kept)
-        self._told = _Buckets(limits.per_source_per_min, limits.kept)
+        self._sources = Buckets(limits.per_source_per_min, limits.kept)
+        self._chargers = Buckets(limits.per_charger_per_min, limits.kept)
+        self._told = Buckets(limits.per_source_per_min, limits.kept)
         self._proven: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def __len__(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -26,6 +26,10 @@ log = structlog.get_logger(__name__)
 
 AUTHORIZATION_KEY = "AuthorizationKey"
 _NOT_TAKEN = {Outcome.REJECTED, Outcome.UNSUPPORTED, Outcome.INVALID, Outcome.NOT_SENT}
+
+
+Tell = Callable[[str], Awaitable[Answer]]
+"""Sends a charger its key, as it is written in ChangeConfiguration."""
 
 
 class KeyLink(Protocol):
@@ -131,6 +135,14 @@ class SecurityDesk:
 
         Raises KeyRefusedError, ChargerOfflineError, StorageError.
         """
+
+        async def tell(told: str) -> Answer:
+            return await self._link.change_configuration(charger_id, AUTHORIZATION_KEY, told)
+
+        return await self.tell_key(charger_id, self._make_key() if key is None else key, tell)
+
+    async def tell_key(self, charger_id: str, key: str, tell: Tell) -> KeyChange:
+        """The same with a key, which `tell` sends."""
         _require_identity(charger_id)
         if charger_id in self._changing:
             raise KeyRefusedError("it is being told a key right now")
@@ -140,18 +152,17 @@ class SecurityDesk:
             raise KeyRefusedError(
                 f"it was told {MOST_PENDING} keys and has used none of them: set its key by hand"
             )
-        text = self._make_key() if key is None else key
-        told = _told(_bytes_of(text))
+        told = _told(_bytes_of(key))
         self._changing.add(charger_id)
         try:
-            return await self._tell_key(charger_id, text, told)
+            return await self._tell_key(charger_id, key, told, tell)
         finally:
             self._changing.discard(charger_id)
 
-    async def _tell_key(self, charger_id: str, text: str, told: str) -> KeyChange:
+    async def _tell_key(self, charger_id: str, text: str, told: str, tell: Tell) -> KeyChange:
         hashed = self._book.hashed(charger_id, _bytes_of(text))
         await self._book.add_pending(charger_id, hashed)
-        answer = await self._link.change_configuration(charger_id, AUTHORIZATION_KEY, told)
+        answer = await tell(told)
         if answer.outcome in _NOT_TAKEN:
             await self._book.drop_pending(charger_id, [hashed])
         self._tell("key_told", charger_id, answer.outcome.value)

@@ -9,17 +9,27 @@ from typing import Any
 
 from csms.control.availability import AvailabilitySent
 from csms.control.by_hand import Desk, HandSent
+from csms.control.charger_security import SecurityDesk
 from csms.control.events import EventLog
 from csms.control.reports import ReportBook
 from csms.control.station_loop import StationLoop
-from csms.dispatch.by_hand import Availability, Reach
+from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.errors import (
     ChargerOfflineError,
     ChargerSilentError,
     LimitRefusedError,
     UnknownChargerError,
 )
-from csms.ports import ChargerLink, ChargerReport, Clock, Exchange, LedgerStore, Outcome, Topic
+from csms.ports import (
+    Answer,
+    ChargerLink,
+    ChargerReport,
+    Clock,
+    Exchange,
+    LedgerStore,
+    Outcome,
+    Topic,
+)
 
 LARGEST_REQUEST_ID = 2**31 - 1
 
@@ -37,12 +47,14 @@ class ChargerCommands:
         token: Callable[[], int],
         reports: ReportBook,
         loop_of: Callable[[str], StationLoop | None],
+        keys: SecurityDesk,
     ) -> None:
         self._link = link
         self._events = events
         self._desk = Desk(store, clock, events, token)
         self._reports = reports
         self._loop_of = loop_of
+        self._keys = keys
         # From the clock, so that an id does not come again soon after a restart.
         self._request_ids = itertools.count(int(clock.now()))
 
@@ -64,7 +76,8 @@ class ChargerCommands:
         ledger before it is sent.
 
         Raises UnknownChargerError, UnknownActionError, PayloadRefusedError, ChargerOfflineError,
-        LimitRefusedError, NotPardonedError, StorageError; ChargerSilentError when no answer came.
+        LimitRefusedError, NotPardonedError, KeyRefusedError, StorageError; ChargerSilentError when
+        no answer came.
         """
         loop = self._loop(charger_id)
         about = self._link.examine(action, payload, force=force)
@@ -76,6 +89,8 @@ class ChargerCommands:
                 exchange = await self._link.call(charger_id, action, payload)
             case Availability():
                 exchange = await self._change_availability(loop, about, charger_id, action, payload)
+            case NewKey(key):
+                exchange = await self._change_key(key, charger_id, action, payload)
             case Reach():
                 exchange = await self._change_limits(loop, about, charger_id, action, payload)
         return self._answered(charger_id, action, exchange)
@@ -95,6 +110,20 @@ class ChargerCommands:
 
         loop.post(AvailabilitySent(self._desk.clock, charger_id, said, call, done))
         return await loop.result(done)
+
+    async def _change_key(
+        self, key: str, charger_id: str, action: str, payload: Mapping[str, Any]
+    ) -> Exchange:
+        """Csms must know a key before the charger does, or would not let it in again."""
+        exchanges: list[Exchange] = []
+
+        async def tell(told: str) -> Answer:
+            exchange = await self._link.call(charger_id, action, {**payload, "value": told})
+            exchanges.append(exchange)
+            return Answer(exchange.outcome, exchange.error_text)
+
+        await self._keys.tell_key(charger_id, key, tell)
+        return exchanges[0]
 
     async def _change_limits(
         self,

@@ -88,8 +88,9 @@ class DoorKeeper:
         self._telling = False
 
     def known_as(self, names: Sequence[str]) -> str | None:
-        """See `ports.Doorkeeper`."""
-        return self._gate.known_as(names)
+        """See `ports.Doorkeeper`. A charger that must show something is known by its exact name."""
+        meant = self._gate.known_as(names)
+        return meant if meant in names or self._book.of(meant or "") is None else None
 
     async def judge(self, approach: Approach) -> Admission:
         """See `ports.Doorkeeper`."""

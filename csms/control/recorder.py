@@ -18,6 +18,7 @@ from csms.control.events import EventLog
 from csms.control.past import PastTransactions
 from csms.control.remote import RemoteRequests
 from csms.control.reports import ReportBook
+from csms.control.security import Security
 from csms.control.station_loop import StationLoop
 from csms.control.stops import says_the_same, session_of_stop
 from csms.errors import StorageError
@@ -91,6 +92,7 @@ class StationRecorder:
         loop_of: Callable[[str], StationLoop | None],
         settings: RecorderSettings,
         access: Access,
+        security: Security,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -99,6 +101,7 @@ class StationRecorder:
         self._loop_of = loop_of
         self._settings = settings
         self._access = access
+        self._security = security
         self._past = PastTransactions()
         self.records: dict[str, ChargerRecord] = {}
         self.reports = ReportBook(store)
@@ -201,7 +204,10 @@ class StationRecorder:
         loop.post(fact)
 
     async def report(self, report: ChargerReport) -> None:
-        """Keep what a charger of a station reports, and put it among the events."""
+        """Keep what a charger of a station reports, and put it among the events.
+
+        A security event has one place: with all others.
+        """
         loop = self._loop_of(report.charger_id)
         if loop is None:
             return
@@ -209,7 +215,16 @@ class StationRecorder:
         kind = "security_event" if security else "charger_reported"
         words = f"{report.charger_id} {report.topic.value} {report.what} {report.info}".rstrip()
         self._events.add(loop.station_id, kind, words)
-        await self.reports.add(report)
+        if security:
+            self._security.reported(report)
+        else:
+            await self.reports.add(report)
+
+    async def sign(self, charger_id: str, request_pem: str) -> bool:
+        """Whether a certificate that the charger asks for is signed; it is sent in a moment."""
+        return self._loop_of(charger_id) is not None and self._security.sign(
+            charger_id, request_pem
+        )
 
     def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
         """Put a message that changes nothing in the model among the events."""

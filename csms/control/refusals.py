@@ -27,18 +27,23 @@ Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 class Refusals:
-    """Sees to it that a refused session ends, as far as its charger can be brought to end it."""
+    """Sees to it that a refused session ends, as far as its charger can be brought to end it.
+
+    A quiet charger (`is_quiet`) is asked nothing.
+    """
 
     def __init__(
         self,
         store: Store,
         link: ChargerLink,
         events: EventLog,
+        is_quiet: Callable[[str], bool],
         pauses_s: Sequence[float] = PAUSES_S,
     ) -> None:
         self._store = store
         self._link = link
         self._events = events
+        self._is_quiet = is_quiet
         self._pauses_s = tuple(pauses_s)
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._spawn: Spawn | None = None
@@ -87,6 +92,8 @@ class Refusals:
 
     async def _ask(self, session: StoredSession) -> None:
         charger_id = session.connector.charger_id
+        if self._is_quiet(charger_id):
+            return
         answer = await self._link.remote_stop(charger_id, session.transaction_id)
         if answer.accepted:
             self._say("refused_session_stopped", session)

@@ -17,9 +17,8 @@ KEPT: Mapping[Topic, int] = {
     Topic.DIAGNOSTICS: 1,
     Topic.FIRMWARE: 1,
     Topic.LOG: 1,
-    Topic.SECURITY: 50,
 }
-"""How many reports of a topic are kept of each charger."""
+"""How many reports of a topic are kept of each charger. Security events have their own place."""
 
 
 class ReportBook:

@@ -30,6 +30,7 @@ from csms.control.presumption import Presumption
 from csms.control.recorder import RecorderSettings, StationRecorder, as_started
 from csms.control.remote import RemoteRequests
 from csms.control.restored import remember_limits
+from csms.control.security import Security
 from csms.control.sender import LimitAnswered
 from csms.control.sessions import SessionRequests, require_connector
 from csms.control.station_loop import LoopSettings, StationLoop
@@ -111,8 +112,10 @@ class Supervisor:
         link: ChargerLink,
         clock: Clock,
         settings: SupervisorSettings,
+        security: Security,
     ) -> None:
         self._configured = list(stations)
+        self._security = security
         self._store = store
         self._link = link
         self._clock = clock
@@ -148,7 +151,14 @@ class Supervisor:
             loop_of=self.loop_of,
         )
         self.recorder = StationRecorder(
-            store, clock, self._events, self._remote, self.loop_of, settings.recorder, self._access
+            store,
+            clock,
+            self._events,
+            self._remote,
+            self.loop_of,
+            settings.recorder,
+            self._access,
+            security,
         )
         self._presumption = Presumption(self._loops.values, self.recorder, clock)
         self._sessions = self._session_requests()
@@ -174,6 +184,7 @@ class Supervisor:
             token=lambda: next(self._tokens),
             reports=self.recorder.reports,
             loop_of=self.loop_of,
+            keys=self._security.desk,
         )
 
     # ------------------------------------------------------------------ life
@@ -185,6 +196,7 @@ class Supervisor:
         Raises ConfigError when the stations, as kept, cannot be run together.
         """
         self.recorder.records = await self._store.load_chargers()
+        await self._security.load()
         await self._capabilities.load()
         await self.recorder.reports.load()
         self._tokens = itertools.count(await self._store.last_token() + 1)
@@ -196,6 +208,7 @@ class Supervisor:
                 await self._run_station(station, running)
             self._commissioning.open(tasks.create_task)
             presuming = tasks.create_task(self._presumption.run())
+            self._security.open(tasks.create_task)
             await self._access.open(tasks.create_task)
             try:
                 yield
@@ -204,6 +217,7 @@ class Supervisor:
                 self._commissioning.stop()
                 presuming.cancel()
                 self._access.stop()
+                self._security.stop()
                 for runner in self._runners.values():
                     runner.cancel()
 

@@ -1,4 +1,4 @@
-"""What a request that an operator sends by hand changes: limits, at the most, and availability.
+"""What a request that an operator sends by hand changes: limits, at the most, availability, a key.
 
 Only what a profile says for sure is believed. A schedule with an end, a validity or a recurrence is
 not: chargers differ in what they do outside of it, and some go to full power.
@@ -22,6 +22,13 @@ class Availability:
     def concerns(self, charger: Charger) -> list[ConnectorKey]:
         """The connectors it is about; none when it names one there is not."""
         return [c.key for c in charger.connectors if self.connector_id in {0, c.key.connector_id}]
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A request that tells a charger another key to show; empty when it is none."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

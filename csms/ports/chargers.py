@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from csms.dispatch.by_hand import Availability, Reach
+from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.dispatch.commands import SetLimit
 from csms.ports.tokens import LocalListUpdate
 from csms.station.model import ConnectorKey
@@ -48,7 +48,7 @@ class ChargerLink(Protocol):
 
     def examine(
         self, action: str, payload: Mapping[str, Any], *, force: bool
-    ) -> Reach | Availability | None:
+    ) -> Reach | Availability | NewKey | None:
         """Whether any request may be sent as it is, and what csms must know of it; None: nothing.
 
         Raises UnknownActionError, and PayloadRefusedError when it is not as the standard has it;

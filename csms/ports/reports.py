@@ -127,6 +127,10 @@ class Recorder(Protocol):
         """Anything that need not be durable before it is answered."""
         ...
 
+    async def sign(self, charger_id: str, request_pem: str) -> bool:
+        """Whether a certificate the charger asks for is signed; it is sent to it in a moment."""
+        ...
+
     async def report(self, report: ChargerReport) -> None:
         """Something an operator reads of this charger. Kept when it returns, if it can be kept.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from csms.dispatch.by_hand import Availability, Reach
+from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.dispatch.commands import Scope, SetLimit
 from csms.errors import PayloadRefusedError, ProtocolError, UnknownActionError
 from csms.ports import Answer, Clock, Exchange, LateAnswers, LocalListUpdate, Outcome
@@ -85,7 +85,7 @@ class OcppLink:
 
     def examine(
         self, action: str, payload: Mapping[str, Any], *, force: bool
-    ) -> Reach | Availability | None:
+    ) -> Reach | Availability | NewKey | None:
         """Whether any request may be sent as it is, and what csms must know of it; None: nothing.
 
         Raises UnknownActionError, PayloadRefusedError.
@@ -98,7 +98,7 @@ class OcppLink:
         found = requests.faults(action, payload)
         if found and (not force or requests.not_json(payload)):
             raise PayloadRefusedError(action, [(f.field, f.what, f.value) for f in found])
-        about = by_hand.availability(action, payload)
+        about = by_hand.availability(action, payload) or by_hand.new_key(action, payload)
         return about or by_hand.reach(action, payload, self._clock.now(), valid=not found)
 
     async def call(

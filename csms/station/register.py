@@ -45,7 +45,9 @@ class Register:
         if wh >= top_wh:
             before_wh = self.before_wh if wh == self.high_wh else top_wh
             return Register(self.start_wh, wh, before_wh)
-        if self.fresh_wh is None and self.before_wh is not None and wh >= self.before_wh:
+        # A reading of nothing takes nothing back: some registers show 0 now and then.
+        is_less = self.fresh_wh is None and self.before_wh is not None and wh >= self.before_wh
+        if is_less and wh > 0:
             return replace(self, high_wh=wh)
         return self._fresh(wh)
 

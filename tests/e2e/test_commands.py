@@ -173,12 +173,12 @@ class Operator:
                 return
             await asyncio.sleep(0.02)
 
-    async def security_events(self, count: int) -> dict[str, Any]:
-        """The charger CP1 once it has reported so many."""
+    async def security_events(self, count: int) -> list[tuple[str, str]]:
+        """The newest security events of the charger CP1, oldest first, once there are so many."""
         while True:
-            seen: dict[str, Any] = (await self.api.get("/chargers/CP1")).json()
-            if len(seen["securityEvents"]) >= count:
-                return seen
+            found = (await self.api.get("/security/events", params={"charger": "CP1"})).json()
+            if len(found["events"]) >= count:
+                return [(e["kind"], e["text"]) for e in reversed(found["events"])]
             await asyncio.sleep(0.02)
 
 
@@ -222,8 +222,11 @@ async def test_every_action_brings_back_the_chargers_own_answer() -> None:
             frames = (await at.api.get("/chargers/CP1/frames")).json()["frames"]
             texts = [f["text"] for f in frames if answer["messageId"] in f["text"]]
             assert len(texts) == 2, action
-        seen = await at.security_events(2)
-        assert [e["what"] for e in seen["securityEvents"]] == ["FirmwareUpdated", "SignCertificate"]
+        refused, told = await at.security_events(2)
+        assert told[0] == "charger_reported"
+        assert told[1].startswith("FirmwareUpdated")
+        assert refused == ("certificate_refused", "there is no CA to sign it")
+        seen = (await at.api.get("/chargers/CP1")).json()
         assert seen["diagnosticsStatus"]["what"] == "Uploaded"
         assert (seen["logStatus"]["what"], seen["logStatus"]["requestId"]) == ("Uploaded", 9)
         firmware = seen["firmwareStatus"]

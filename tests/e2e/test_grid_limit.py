@@ -59,11 +59,15 @@ class Bench:
         status = (await self.api.get("/station/status")).json()
         return all(charger["condition"] == "CONTROLLED" for charger in status["chargers"])
 
-    async def all_charging(self) -> None:
-        """Only then: before its fallback is confirmed a charger may draw what it likes."""
+    async def controlled(self) -> None:
+        """Until the fallback of every charger is confirmed."""
         async with asyncio.timeout(BOUND_S):
             while not await self.under_control():  # noqa: ASYNC110 - it has to be asked
                 await asyncio.sleep(0.02)
+
+    async def all_charging(self) -> None:
+        """Only then: before its fallback is confirmed a charger may draw what it likes."""
+        await self.controlled()
         for point in self.site.points.values():
             point.plug_in(1, ConstantVehicle(150_000.0))
             point.present_token(1, "TAG")
@@ -82,16 +86,20 @@ def site_at(ocpp_url: str) -> Site:
     return Site(hardware, networked(ocpp_url, QUICK), Clock(), settings=QUICK)
 
 
-@asynccontextmanager
-async def charging(folder: Path, document: dict[str, Any]) -> AsyncIterator[Bench]:
-    config = Config(
+def quick_config(folder: Path) -> Config:
+    """As it is by default, but for what would only take time."""
+    return Config(
         ocpp_port=0,
         api_port=0,
         database_url=f"sqlite:///{folder / 'csms.db'}",
         boot_quiet_s=0.0,
         meter_interval_s=1,
     )
-    async with running(config, [parse_station(document, "test")]) as app:
+
+
+@asynccontextmanager
+async def charging(folder: Path, document: dict[str, Any]) -> AsyncIterator[Bench]:
+    async with running(quick_config(folder), [parse_station(document, "test")]) as app:
         site = site_at(app.ocpp_url)
         client = httpx.AsyncClient(base_url=app.api_url, timeout=BOUND_S, trust_env=False)
         async with client, site.running():
@@ -187,3 +195,33 @@ async def test_an_active_source_is_lost_when_csms_is_killed(tmp_path: Path) -> N
             assert shown["given"]["limit"] == 240.0
             await until(bench.draws(45.0))
             assert list(site.record.overloads) == []
+
+
+async def test_a_cut_waits_for_the_gap_between_requests_only_once_at_each_charger(
+    tmp_path: Path,
+) -> None:
+    names = [f"TWO{number:02d}" for number in range(20)]
+    document = {
+        "stationId": "PAIRS",
+        "gridCapacity": 400.0,
+        "chargers": [{"id": name, "maxPower": 40.0, "connectors": 2} for name in names],
+    }
+    settings = ClientSettings(meter_interval_s=60, redial_first_s=0.05, redial_most_s=0.2)
+    config = quick_config(tmp_path)
+    assert config.call_gap_s > 0
+    async with running(config, [parse_station(document, "test")]) as app:
+        hardware = [Hardware.uniform(name, 40_000.0, 2) for name in names]
+        site = Site(hardware, networked(app.ocpp_url, settings), Clock(), settings=settings)
+        client = httpx.AsyncClient(base_url=app.api_url, timeout=BOUND_S, trust_env=False)
+        async with client, site.running():
+            bench = Bench(client, site)
+            await bench.controlled()
+            for point in site.points.values():
+                for connector_id in (1, 2):
+                    point.plug_in(connector_id, ConstantVehicle(20_000.0))
+                    point.present_token(connector_id, "TAG")
+            await until(bench.draws(400.0))
+            started = time.monotonic()
+            await bench.ask("PUT", limit=100.0)
+            await until(bench.draws(100.0))
+            assert time.monotonic() - started < 1.0

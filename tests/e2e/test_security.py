@@ -9,8 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import ClientConnection
 
+from csms.protocol.certificates import Pair, ec_key
 from simulators.charge_point.client import ChargePointClient, websocket_dialler
 from simulators.charge_point.credentials import Credentials
 from simulators.charge_point.hardware import CurrentType, Hardware
@@ -25,6 +30,7 @@ from tests.e2e.secured import (
     boot,
     certificate_of,
     certificates,
+    client_tls,
     secured,
 )
 
@@ -138,3 +144,42 @@ async def answered(socket: ClientConnection, status: str | None) -> str:
             await socket.send(json.dumps([3, message_id, {"status": answer}]))
         if told:
             return str(payload["value"])
+
+
+def request(key: ec.EllipticCurvePrivateKey) -> str:
+    """A signing request of CP001, in PEM."""
+    names = [(NameOID.COMMON_NAME, "CP001"), (NameOID.ORGANIZATION_NAME, "TEST")]
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in names])
+    made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+async def test_a_charger_gets_the_certificate_it_asks_for_and_comes_in_with_it(
+    tmp_path: Path,
+) -> None:
+    key = ec_key()
+    ca = {"tls_client_ca_key_file": certificates() / "ca.key", "tls_client_organisation": "TEST"}
+    async with secured(tmp_path, **ca) as csms:
+        await csms.secure("CP001", 1, key=KEY)
+        async with csms.dial(headers=basic("CP001", KEY)) as client, asyncio.timeout(10):
+            await boot(client)
+            await client.send(json.dumps([2, "s", "SignCertificate", {"csr": request(key)}]))
+            chain = ""
+            signed = None
+            while not chain or signed is None:
+                frame = json.loads(await client.recv())
+                if frame[:2] == [3, "s"]:
+                    signed = frame[2]["status"]
+                elif frame[0] == 2:
+                    if frame[2] == "CertificateSigned":
+                        chain = frame[3]["certificateChain"]
+                    answer = [3, frame[1], {"status": "Accepted"}]
+                    await client.send(json.dumps(answer))
+        assert signed == "Accepted"
+        files = tmp_path / "mine.pem", tmp_path / "mine.key"
+        files[0].write_text(chain)
+        files[1].write_bytes(Pair(x509.load_pem_x509_certificate(chain.encode()), key).key_pem())
+        assert await csms.outcome(tls=client_tls(files)) == (101, b"")
+        kinds = [event["kind"] for event in await csms.events()]
+        assert kinds == ["certificate_sent", "profile_raised"]
+        assert await csms.outcome(headers=basic("CP001", KEY)) == UNPROVEN

@@ -11,6 +11,7 @@ from typing import Any
 from csms.control import recorder
 from csms.control.grid_limits import GridLimits
 from csms.control.registration import RegistrationSettings
+from csms.control.security import Security
 from csms.control.station_loop import LoopSettings
 from csms.control.supervisor import Supervisor, SupervisorSettings
 from csms.dispatch.commands import Scope, SetLimit
@@ -75,7 +76,12 @@ class Central:
         link = WatchedLink(self._connection, self, clock)
         link.watch(checker, self)
         self.supervisor = Supervisor(
-            [station], store=store, link=link, clock=clock, settings=_settings(settings)
+            [station],
+            store=store,
+            link=link,
+            clock=clock,
+            settings=_settings(settings),
+            security=Security(store=store, secret=_Secret(), link=link, clock=clock, sign=None),
         )
         self._switchboard = Switchboard(
             SwitchboardSettings(),
@@ -179,6 +185,16 @@ def _settings(settings: WorldSettings) -> SupervisorSettings:
             ),
         ),
     )
+
+
+class _Secret:
+    """What keys would be hashed with, if a charger had one."""
+
+    value = b"secret" * 8
+    kept = True
+
+    def keep(self) -> None:
+        """Nothing has to outlive the world."""
 
 
 class _SeededIds:

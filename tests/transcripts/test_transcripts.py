@@ -49,6 +49,10 @@ class Player:
         elif "noted" in line:
             note = (self.charger_id, line["noted"], line["with"])
             assert self.recorder.notes.pop(0) == note
+        elif "reported" in line:
+            report = self.recorder.reports.pop(0)
+            assert report.charger_id == self.charger_id
+            assert (report.topic, report.what) == (line["reported"], line["what"])
         else:
             self.expect_answer(line)
 
@@ -98,6 +102,7 @@ class Player:
     def finish(self) -> None:
         assert self.recorder.told == []
         assert self.recorder.notes == []
+        assert self.recorder.reports == []
         assert self.reply is None
         assert self.answer is None
         assert self.asked == {}

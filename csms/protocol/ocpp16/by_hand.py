@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from csms.dispatch.by_hand import Availability, Reach
+from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.dispatch.commands import PHASES_ASSUMED
 from csms.protocol.ocpp16 import fields, requests
 from csms.protocol.ocpp16.smart_charging import PROFILE_IDS, START_BEFORE_S
 from csms.station.model import RateUnit
 
+AUTHORIZATION_KEY = fields.fold("AuthorizationKey")
 _ENDS = frozenset({"validFrom", "validTo", "recurrencyKind"})
 _START_FIELDS = frozenset({"connectorId", "idTag"})
 _OWN_ID = (
@@ -34,6 +35,19 @@ def availability(action: str, payload: Mapping[str, Any]) -> Availability | None
     connector_id = told if type(told) is int and told > 0 else 0
     out = fields.fold(fields.text(payload.get("type"))) == "inoperative"
     return Availability(connector_id, operative=not out)
+
+
+def new_key(action: str, payload: Mapping[str, Any]) -> NewKey | None:
+    """The key this request tells (security white paper §3.3); None when it tells none.
+
+    Names of configuration keys are compared without case (OCPP 1.6 §9).
+    """
+    if action != requests.CHANGE_CONFIGURATION:
+        return None
+    if fields.fold(fields.text(payload.get("key"))) != AUTHORIZATION_KEY:
+        return None
+    told = payload.get("value")
+    return NewKey(told if isinstance(told, str) else "")
 
 
 def reach(action: str, payload: Mapping[str, Any], now: float, *, valid: bool) -> Reach | None:

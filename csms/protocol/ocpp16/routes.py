@@ -133,7 +133,7 @@ ROUTES: tuple[Route, ...] = (
         FeatureProfile.SECURITY,
         Action.sign_certificate,
         security.sign_certificate,
-        note="answered Rejected: there is no CA yet",
+        note="signed when csms has the CA's key",
     ),
     _inbound(
         FeatureProfile.SECURITY,

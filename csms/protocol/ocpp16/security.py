@@ -56,19 +56,13 @@ async def security_event_notification(
 
 
 async def sign_certificate(
-    recorder: Recorder, charger_id: str, _payload: Mapping[str, Any]
+    recorder: Recorder, charger_id: str, payload: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """SignCertificate: the charger wants a certificate. Rejected: there is no CA to sign it yet."""
-    await recorder.report(
-        ChargerReport(
-            charger_id,
-            Topic.SECURITY,
-            "SignCertificate",
-            recorder.now(),
-            info="rejected: there is no CA to sign it",
-        )
-    )
-    return {"status": str(GenericStatus.rejected.value)}
+    """SignCertificate: the charger wants a certificate. It comes in CertificateSigned (A02)."""
+    request = payload.get("csr")
+    signed = isinstance(request, str) and await recorder.sign(charger_id, request)
+    status = GenericStatus.accepted if signed else GenericStatus.rejected
+    return {"status": str(status.value)}
 
 
 async def signed_firmware_status_notification(

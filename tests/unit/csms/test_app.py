@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from csms.app import door_settings, running, server_settings, supervisor_settings
+from csms.app import door_settings, running, server_settings, signer, supervisor_settings
 from csms.config import Config
 from csms.control.attempts import AttemptLimits
 from csms.control.clock import SystemClock
@@ -126,6 +126,17 @@ async def test_keys_without_their_secret_are_an_error_at_the_start(tmp_path: Pat
     with pytest.raises(ConfigError, match="the keys of 1 chargers"):
         async with running(settings, [STATION], store=store):
             pass
+
+
+def test_without_its_key_the_ca_signs_nothing(tmp_path: Path) -> None:
+    assert signer(config()) is None
+    assert signer(config(tls_client_ca_file=str(tmp_path / "ca.pem"))) is None
+
+
+def test_a_ca_key_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    files = {"tls_client_ca_file": str(tmp_path), "tls_client_ca_key_file": str(tmp_path / "gone")}
+    with pytest.raises(ConfigError, match="tls_client_ca_key_file"):
+        signer(config(**files))
 
 
 def test_settings_reach_the_server() -> None:

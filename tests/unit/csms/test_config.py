@@ -63,12 +63,14 @@ def test_files_of_certificates_are_meant_from_the_settings_file(tmp_path: Path) 
         tmp_path / "csms.toml",
         'ocpp_transport = "both"\ntls_certificate_files = ["rsa.pem", "/etc/ec.pem"]\n'
         'tls_key_files = ["rsa.key", "ec.key"]\ntls_client_ca_file = "ca.pem"\n'
+        'tls_client_ca_key_file = "ca.key"\n'
         'key_secret_file = "here"\n',
     )
     config = load(path, {"CSMS_TLS_KEY_FILES": "a.key,b.key"})
     assert config.tls_certificate_files == [tmp_path / "rsa.pem", Path("/etc/ec.pem")]
     assert config.tls_key_files == [Path("a.key"), Path("b.key")]
     assert config.tls_client_ca_file == tmp_path / "ca.pem"
+    assert config.tls_client_ca_key_file == tmp_path / "ca.key"
     assert config.key_secret_file == Path("here")
 
 
@@ -77,6 +79,8 @@ def test_tls_needs_certificates_and_each_its_key(tmp_path: Path) -> None:
     assert "ocpp_transport is tls, but there are no tls_certificate_files" in str(nothing)
     alone = refused(write(tmp_path / "csms.toml", 'tls_certificate_files = ["a.pem"]'))
     assert "there are 1 tls_certificate_files, but 0 tls_key_files" in str(alone)
+    key = refused(write(tmp_path / "csms.toml", 'tls_client_ca_key_file = "ca.key"'))
+    assert "there is a tls_client_ca_key_file, but no tls_client_ca_file" in str(key)
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -56,4 +56,5 @@ def test_the_settings_that_use_them() -> None:
         "tls_certificate_files": ["/tls/server_rsa.pem", "/tls/server_ecdsa.pem"],
         "tls_key_files": ["/tls/server_rsa.key", "/tls/server_ecdsa.key"],
         "tls_client_ca_file": "/tls/ca.pem",
+        "tls_client_ca_key_file": "/tls/ca.key",
     }

@@ -209,7 +209,7 @@ async def test_a_charger_is_shown_with_what_it_said(api: Api) -> None:
     api.operations.orders.said = [
         ChargerReport("CP001", Topic.LOG, "Uploaded", STARTED_AT, request_id=7),
         ChargerReport(
-            "CP001", Topic.SECURITY, "Tamper", STARTED_AT, info="l\x00d", told_at=STARTED_AT
+            "CP001", Topic.FIRMWARE, "Installed", STARTED_AT, info="l\x00d", told_at=STARTED_AT
         ),
     ]
     found = await api.get("/chargers/CP001")
@@ -223,8 +223,9 @@ async def test_a_charger_is_shown_with_what_it_said(api: Api) -> None:
         "info": "",
     }
     assert found["diagnosticsStatus"] is None
-    assert found["firmwareStatus"] is None
-    assert [(e["what"], e["info"]) for e in found["securityEvents"]] == [("Tamper", "l\ufffdd")]
+    firmware = found["firmwareStatus"]
+    assert (firmware["what"], firmware["info"]) == ("Installed", "l\ufffdd")
+    assert firmware["toldAt"] == firmware["at"]
 
 
 async def test_a_charger_nobody_has_is_a_problem(api: Api) -> None:

@@ -14,7 +14,7 @@ from csms.ports import IdToken, Recorder, StopReport, StoredSession
 from csms.station.model import ConnectorKey
 from csms.station.state import Session
 from tests.stations import charger, station
-from tests.unit.csms.control.fakes import START, TAG, Rig, rig, start_report
+from tests.unit.csms.control.fakes import START, TAG, Rig, rig, security_of, start_report
 
 A1 = ConnectorKey("A", 1)
 
@@ -89,6 +89,7 @@ async def desk(
             loop_of,
             used,
             access,
+            security_of(site.store, site.link, site.clock),
         )
         as_port: Recorder = recorder
         assert as_port.now() == START

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from csms.dispatch.by_hand import Availability, Reach
+from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.dispatch.commands import Scope, SetLimit
 from csms.ports import Answer, Exchange, LocalListUpdate, Outcome
 from csms.protocol.link import OcppLink
@@ -104,7 +104,7 @@ class FakeLink:
 
     def examine(
         self, action: str, payload: Mapping[str, Any], *, force: bool
-    ) -> Reach | Availability | None:
+    ) -> Reach | Availability | NewKey | None:
         known = OcppLink(lambda _: None, NobodyLate(), FakeClock(self.now()))
         return known.examine(action, payload, force=force)
 

@@ -15,6 +15,8 @@ from csms.control.balancer import Balancer
 from csms.control.capabilities import CapabilityBook
 from csms.control.events import EventLog
 from csms.control.registration import RegistrationSettings
+from csms.control.security import Security
+from csms.control.signing import Sign
 from csms.control.station_loop import LoopSettings, Reconfigured, StationLoop
 from csms.control.supervisor import Supervisor, SupervisorSettings
 from csms.control.view import station_status
@@ -24,9 +26,12 @@ from csms.dispatch.ledger import Entry, Ledger
 from csms.dispatch.standing import Condition
 from csms.errors import StorageError
 from csms.ports import (
+    ChargerLink,
     ChargerRecord,
+    Clock,
     StartReport,
     StopReport,
+    Store,
     StoredSession,
     TokenStatus,
 )
@@ -324,6 +329,7 @@ class Site:
     link: FakeLink
     store: FaultyStore
     clock: FakeClock
+    security: Security
 
     async def quiet(self) -> None:
         """Until nothing moves any more in any station."""
@@ -415,6 +421,23 @@ def seen_before(charger_id: str, *, accepted: bool = True) -> ChargerRecord:
     return ChargerRecord(charger_id, "ACME", "Fast", "S1", "1.2", accepted, START - 100)
 
 
+class FakeSecret:
+    """A secret that outlives the process, or so it says."""
+
+    value: bytes = b"s" * 32
+    kept: bool = True
+
+    def keep(self) -> None:
+        pass
+
+
+def security_of(
+    store: Store, link: ChargerLink, clock: Clock, sign: Sign | None = None
+) -> Security:
+    """The security of chargers, kept in this store."""
+    return Security(store=store, secret=FakeSecret(), link=link, clock=clock, sign=sign)
+
+
 @asynccontextmanager
 async def site(
     *stations: Station,
@@ -426,15 +449,17 @@ async def site(
     used_clock = FakeClock() if clock is None else clock
     kept = FaultyStore() if store is None else store
     link = FakeLink()
+    security = security_of(kept, link, used_clock)
     supervisor = Supervisor(
         stations,
         store=kept,
         link=link,
         clock=used_clock,
         settings=SupervisorSettings(**{"loop": loop_settings(), **settings}),
+        security=security,
     )
     async with supervisor.running():
-        yield Site(supervisor, link, kept, used_clock)
+        yield Site(supervisor, link, kept, used_clock, security)
 
 
 def ac_charger(rate_unit: RateUnit | None = None, first: CurrentType = CurrentType.AC) -> Charger:

@@ -8,6 +8,7 @@ from csms.control.reports import ReportBook
 from csms.errors import (
     ChargerOfflineError,
     ChargerSilentError,
+    KeyRefusedError,
     PayloadRefusedError,
     UnknownActionError,
     UnknownChargerError,
@@ -15,7 +16,7 @@ from csms.errors import (
 )
 from csms.ports import ChargerReport, Exchange, Outcome, Topic
 from tests.stations import charger, station
-from tests.unit.csms.control.fakes import START, exchange, site
+from tests.unit.csms.control.fakes import START, exchange, security_of, site
 
 SITE = station(charger("A"))
 
@@ -103,6 +104,51 @@ async def test_what_a_charger_said_and_ids_for_requests() -> None:
         assert 0 < first < 2**31
 
 
+KEY = "0123456789abcdefghij"
+TOLD = KEY.encode().hex().upper()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "good"),
+    [(Outcome.ACCEPTED, True), (Outcome.TIMEOUT, True), (Outcome.REJECTED, False)],
+)
+async def test_a_key_told_by_hand_is_good_before_the_charger_knows_it(
+    outcome: Outcome, good: bool
+) -> None:
+    async with site(SITE) as at:
+        await at.connect("A")
+        book = at.security.book
+        good_when_told: list[bool] = []
+
+        def tell(_: str) -> Exchange:
+            good_when_told.append(book.verify("A", KEY.encode()) is not None)
+            return exchange(outcome)
+
+        at.link.calls = tell
+        payload = {"key": "authorizationkey", "value": KEY}
+        asked = at.supervisor.commands().call("A", "ChangeConfiguration", payload)
+        if outcome is Outcome.TIMEOUT:
+            with pytest.raises(ChargerSilentError):
+                await asked
+        else:
+            assert (await asked).outcome is outcome
+        told = {"key": "authorizationkey", "value": TOLD}
+        assert ("call", "A", "ChangeConfiguration", told) in at.link.requests
+        assert good_when_told == [True]
+        assert (book.verify("A", KEY.encode()) is not None) is good
+
+
+@pytest.mark.parametrize("value", ["short", "x" * 21, 12345678])
+async def test_a_key_that_is_none_is_not_told(value: object) -> None:
+    async with site(SITE) as at:
+        await at.connect("A")
+        before = list(at.link.requests)
+        payload = {"key": "AuthorizationKey", "value": value}
+        with pytest.raises(KeyRefusedError):
+            await at.supervisor.commands().call("A", "ChangeConfiguration", payload, force=True)
+        assert at.link.requests == before
+
+
 async def test_nobody_waits_for_a_station_that_has_been_removed() -> None:
     async with site(SITE) as at:
         await at.connect("A")
@@ -115,6 +161,7 @@ async def test_nobody_waits_for_a_station_that_has_been_removed() -> None:
         token=lambda: 1,
         reports=ReportBook(at.store),
         loop_of=lambda _: loop,
+        keys=security_of(at.store, at.link, at.clock).desk,
     )
     with pytest.raises(UnknownStationError, match="has been removed"):
         await commands.call("A", "ClearChargingProfile", {})

@@ -107,6 +107,13 @@ async def test_the_gate_knows_who_is_meant() -> None:
     assert it.door.known_as(["X9"]) is None
 
 
+async def test_a_charger_that_must_show_something_is_known_by_its_exact_name() -> None:
+    it = await entrance(must(1))
+    assert it.door.known_as(["cp1"]) is None
+    assert it.door.known_as(["X9", "CP1"]) == "CP1"
+    assert it.door.known_as(["cp2"]) == "CP2"
+
+
 MINE = CertificateNames("CP1", "ACME")
 
 # What a charger comes with, and the profile that proves.

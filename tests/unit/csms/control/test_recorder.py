@@ -480,4 +480,13 @@ async def test_a_report_is_an_event_and_kept() -> None:
             ("security_event", "A security TamperDetectionActivated lid"),
         ]
         assert it.recorder.reports.of("A", Topic.LOG) == [uploaded]
-        assert it.recorder.reports.of("A", Topic.SECURITY) == [tamper]
+        assert it.recorder.reports.of("A", Topic.SECURITY) == []
+        assert [(e.kind, e.charger_id, e.text) for e in await it.rig.store.security_events()] == [
+            ("charger_reported", "A", "TamperDetectionActivated lid")
+        ]
+
+
+async def test_no_certificate_is_signed_for_a_charger_nobody_has() -> None:
+    async with desk() as it:
+        assert not await it.recorder.sign("Z", "request")
+        assert not await it.recorder.sign("A", "request")

@@ -25,8 +25,12 @@ class Bench:
     def __init__(self, store: FaultyStore, pauses: int) -> None:
         self.store = store
         self.link = FakeLink()
+        self.quiet: set[str] = set()
         self.events = EventLog(FakeClock())
-        self.refusals = Refusals(store, self.link, self.events, [0.0] * pauses)
+        self.refusals = Refusals(store, self.link, self.events, self.is_quiet, [0.0] * pauses)
+
+    def is_quiet(self, charger_id: str) -> bool:
+        return charger_id in self.quiet
 
     def ends_it(self) -> None:
         """The charger ends the session as soon as it is asked."""
@@ -103,6 +107,12 @@ async def test_a_session_that_cannot_be_read_is_taken_to_go_on() -> None:
     async with bench(REFUSED, pauses=2, store=Unreadable()) as it:
         pass
     assert it.link.named("remote_stop") == [ASKED] * 2
+
+
+async def test_a_quiet_charger_is_asked_nothing() -> None:
+    async with bench(REFUSED, pauses=2) as it:
+        it.quiet.add(REFUSED.connector.charger_id)
+    assert it.link.requests == []
 
 
 async def test_after_the_end_nobody_is_asked() -> None:

@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-from csms.control.reports import KEPT, ReportBook
+from csms.control.reports import ReportBook
 from csms.errors import StorageError
 from csms.ports import ChargerReport, Topic
 from csms.storage.memory import MemoryStore
 
 UPLOADING = ChargerReport("CP1", Topic.LOG, "Uploading", 10.0, request_id=7)
 UPLOADED = ChargerReport("CP1", Topic.LOG, "Uploaded", 20.0, request_id=7)
-
-
-def event(number: int) -> ChargerReport:
-    return ChargerReport(
-        "CP1", Topic.SECURITY, "Tamper", float(number), info="lid", told_at=number - 0.5
-    )
 
 
 async def test_the_newest_status_of_a_topic_counts() -> None:
@@ -24,24 +18,13 @@ async def test_the_newest_status_of_a_topic_counts() -> None:
     assert book.of("CP2", Topic.LOG) == []
 
 
-async def test_security_events_are_kept_newest_first_up_to_a_bound() -> None:
-    book = ReportBook(MemoryStore())
-    for number in range(60):
-        await book.add(event(number))
-    kept = book.of("CP1", Topic.SECURITY)
-    assert kept == [event(number) for number in range(59, 9, -1)]
-    assert len(kept) == KEPT[Topic.SECURITY]
-
-
 async def test_reports_outlive_the_process() -> None:
     store = MemoryStore()
     before = ReportBook(store)
     await before.add(UPLOADED)
-    await before.add(event(1))
     after = ReportBook(store)
     await after.load()
     assert after.of("CP1", Topic.LOG) == [UPLOADED]
-    assert after.of("CP1", Topic.SECURITY) == [event(1)]
 
 
 class FullStore(MemoryStore):

@@ -165,7 +165,7 @@ class OpenGate:
         self.knocked: list[tuple[str, str]] = []
 
     def known_as(self, names: Sequence[str]) -> str | None:
-        return names[0] if names else None
+        return None
 
     async def admit(self, charger_id: str, address: str) -> bool:
         self.knocked.append((charger_id, address))
@@ -228,6 +228,9 @@ class KeptFacts:
 
     def record(self, fact: Fact) -> None:
         self.facts.append(fact)
+
+    async def sign(self, charger_id: str, request_pem: str) -> bool:
+        return False
 
     async def report(self, report: ChargerReport) -> None:
         assert report.charger_id

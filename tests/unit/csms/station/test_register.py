@@ -22,6 +22,9 @@ def after(start_wh: int | None, *readings: int) -> Register:
         # Dropped out, once and for longer, and back.
         (1_000, (1_100, 0, 1_300), 300, False),
         (1_000, (1_100, 0, 0, 20, 1_100), 100, False),
+        # The same with a register that showed nothing at the start.
+        (0, (5, 0), 5, True),
+        (0, (5, 0, 8, 0, 11), 11, False),
         # Began anew: what lies between the last reading before and the first after is not known.
         (1_000, (1_100, 0, 50, 80), 180, True),
         (1_000, (1_100, 30, 50, 80), 150, True),

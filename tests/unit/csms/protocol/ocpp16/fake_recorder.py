@@ -39,6 +39,7 @@ class FakeRecorder:
         self.told: list[Report] = []
         self.asked: list[tuple[str, str]] = []
         self.reports: list[ChargerReport] = []
+        self.requests: list[tuple[str, str]] = []
         self.notes: list[tuple[str, str, Mapping[str, Any]]] = []
         self._starts: dict[tuple[object, ...], StartVerdict] = {}
 
@@ -65,6 +66,10 @@ class FakeRecorder:
 
     def record(self, fact: Fact) -> None:
         self.told.append(fact)
+
+    async def sign(self, charger_id: str, request_pem: str) -> bool:
+        self.requests.append((charger_id, request_pem))
+        return request_pem == "good"
 
     async def report(self, report: ChargerReport) -> None:
         self.reports.append(report)

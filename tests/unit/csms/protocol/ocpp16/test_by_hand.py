@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from csms.dispatch.by_hand import Availability, Reach
+from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.protocol.ocpp16 import by_hand
 from csms.station.model import RateUnit
 from tests.unit.csms.protocol.ocpp16.fake_recorder import NOON
@@ -140,3 +140,20 @@ def test_other_requests_are_not_about_limits(action: str) -> None:
 def test_what_goes_into_or_out_of_service(payload: dict[str, Any], said: Availability) -> None:
     assert by_hand.availability("ChangeAvailability", payload) == said
     assert by_hand.availability("Reset", payload) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        ({"key": "AuthorizationKey", "value": "0123456789"}, NewKey("0123456789")),
+        ({"key": " authorizationKEY", "value": "0123456789"}, NewKey("0123456789")),
+        ({"key": "AuthorizationKey", "value": 1234567890}, NewKey("")),
+        ({"key": "AuthorizationKey"}, NewKey("")),
+        ({"key": "HeartbeatInterval", "value": "5"}, None),
+        ({"key": ["AuthorizationKey"], "value": "5"}, None),
+        ({}, None),
+    ],
+)
+def test_a_key_that_is_told_is_seen(payload: dict[str, Any], told: NewKey | None) -> None:
+    assert by_hand.new_key("ChangeConfiguration", payload) == told
+    assert by_hand.new_key("DataTransfer", payload) is None

@@ -67,7 +67,7 @@ def test_coverage_has_a_row_for_every_route() -> None:
     )
     assert all(row.served for row in rows)
     assert [(row.action, row.note) for row in rows if row.note] == [
-        ("SignCertificate", "answered Rejected: there is no CA yet")
+        ("SignCertificate", "signed when csms has the CA's key")
     ]
 
 

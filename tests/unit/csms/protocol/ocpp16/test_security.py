@@ -73,10 +73,19 @@ async def test_a_security_event_is_reported(payload: dict[str, Any], report: Cha
     assert recorder.reports == [report]
 
 
-async def test_no_certificate_is_signed_yet_and_the_operator_is_told() -> None:
+@pytest.mark.parametrize(
+    ("payload", "status"),
+    [
+        ({"csr": "good"}, "Accepted"),
+        ({"csr": "bad"}, "Rejected"),
+        ({"csr": 5}, "Rejected"),
+        ({}, "Rejected"),
+    ],
+)
+async def test_a_request_for_a_certificate_is_passed_on(
+    payload: dict[str, Any], status: str
+) -> None:
     recorder = FakeRecorder()
-    reply = await security.sign_certificate(recorder, "CP1", {"csr": "-----BEGIN"})
-    assert reply == {"status": "Rejected"}
-    assert [(r.topic, r.what, r.info) for r in recorder.reports] == [
-        (Topic.SECURITY, "SignCertificate", "rejected: there is no CA to sign it")
-    ]
+    assert await security.sign_certificate(recorder, "CP1", payload) == {"status": status}
+    asked = [("CP1", payload["csr"])] if isinstance(payload.get("csr"), str) else []
+    assert recorder.requests == asked
