@@ -5,9 +5,10 @@ Rules, by name:
 - physics: at every node, all that could be drawn is no more than the node gives, but for the time
   after a cut that lowering takes;
 - ledger: no connector could draw more than the ledger counts for it;
-- overcommitted: what the ledger counts at a node is above what there is only for the time that
-  lowering takes after a cut or a fresh doubt, and by what csms cannot lower (`overcommitment`), and
-  nothing is raised meanwhile;
+- overcommitted: nothing is raised while the ledger counts more than there is;
+- books: what the ledger counts at a node is above what there is only for the time that lowering
+  takes after a cut or a fresh doubt, and by what csms cannot lower (`overcommitment`). Not judged
+  unless asked for: it does not know yet of everything that may keep csms from lowering at once;
 - share: no less is granted than may be (I14: granting nothing is no way to be safe);
 - order: a raise is durable before it is on the wire, and not older than it may be.
 """
@@ -35,10 +36,11 @@ TRACE_KEPT = 400
 TOLERANCE_W = 1.0
 STALE_S = 1.1
 COMPLY_S = 5.0
-COMPLY_INTERVALS = 2
-"""T_comply of the fault table, F5: two readings must lie wholly after the settling time. They come
-once in an interval, so the first is there after one interval at the latest, the second after two;
-readings that come late or not at all begin it anew (`_may_defy`)."""
+COMPLY_INTERVALS = 4
+"""T_comply of the fault table, F5, is two intervals: two readings wholly after the settling time.
+The first may begin before that and not count, and one may be lost unseen by `_may_defy`."""
+
+RULES = ("ledger", "overcommitted", "books", "order")
 
 SHARE_AFTER_S = 7_200.0
 DEFIANCE_W, DEFIANCE_PART = 500.0, 0.05
@@ -118,7 +120,7 @@ class Checker:
             for connector in charger.connectors
         }
         self._least_w = {c.charger_id: c.unspoken_w for c in base.chargers}
-        self._on = {rule: rule in settings.judged for rule in ("ledger", "overcommitted", "order")}
+        self._on = {rule: rule in settings.judged for rule in RULES}
         self._broken: Counter[str] = Counter()
         self._cut: Cut | None = None
         self._touched_at: dict[str, float] = {}
@@ -242,7 +244,7 @@ class Checker:
         self._check_share()
         if core is None:
             return
-        if self._on["overcommitted"]:
+        if self._on["books"]:
             self._check_totals(core)
 
     def _check_physics(self) -> None:
@@ -402,7 +404,7 @@ class Checker:
     def _check_totals(self, core: StationLoop) -> None:
         """At the grid and every feeder."""
         for node, text in self._books.judge(core, EPOCH_S + self._loop.time()).items():
-            self._judge("overcommitted", node, not text, text)
+            self._judge("books", node, not text, text)
 
     def _hears(self, core: StationLoop, charger_id: str) -> bool:
         """Whether csms and the charger can talk to each other, and csms knows it."""

@@ -154,7 +154,7 @@ def _refusing(usual: WorldSettings) -> WorldSettings:
         faults=replace(busy.faults, charger=charger),
         classes=("stack_level_0",),
         odd_chargers=0.8,
-        judged=("overcommitted",),
+        judged=("books",),
     )
 
 
@@ -229,7 +229,7 @@ def _fear_takes_nothing() -> Sequence[Patch]:
 
 def _only_the_books(usual: WorldSettings) -> WorldSettings:
     """Chargers that defy their limits, judged by nothing but the ledger's own total."""
-    return replace(_defiant(usual), judged=("overcommitted",))
+    return replace(_defiant(usual), judged=("books",))
 
 
 def _limits_without_end() -> Sequence[Patch]:
@@ -567,7 +567,7 @@ _ALL: Iterable[Alteration] = (
         "lowers_wait_by_the_books",
         "a lower waits like a raise, as the ledger's total shows (I13)",
         _lowers_wait,
-        lambda usual: replace(_busy_with_cuts(usual), judged=("overcommitted",)),
+        lambda usual: replace(_busy_with_cuts(usual), judged=("books",)),
     ),
     Alteration(
         "limits_without_end",
