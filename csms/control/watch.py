@@ -21,6 +21,7 @@ from csms.station.model import Connector, ConnectorKey, Station
 from csms.station.state import StationState
 
 TRIAL_S = 180.0
+OBEYS = Compliance()
 
 
 class Watch:
@@ -39,7 +40,7 @@ class Watch:
 
     def of(self, key: ConnectorKey) -> Compliance:
         """How this connector stands to its limits."""
-        return self._known.get(key, Compliance())
+        return self._known.get(key, OBEYS)
 
     def restore(self, kept: Iterable[Conviction], ledger: Ledger) -> None:
         """Count what is on record before anything is read (I9)."""
@@ -85,7 +86,7 @@ class Watch:
             capability = standing[charger.charger_id].capability
             for connector in charger.connectors:
                 key = connector.key
-                known = before.get(key, Compliance())
+                known = before.get(key, OBEYS)
                 session = state.session_on(key)
                 terms = Terms(
                     ledger.permitted_w(key),

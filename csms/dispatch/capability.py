@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -138,6 +139,7 @@ def floor_of(connector: Connector, capability: Capability) -> int:
 # ------------------------------------------------------------------------------ what to try
 
 
+@lru_cache(maxsize=4_096)
 def ladder(
     scope: Scope, connector: Connector, capability: Capability, *, alone: bool = False
 ) -> tuple[Form, ...]:

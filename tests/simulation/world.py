@@ -213,8 +213,11 @@ class World:
         self._rivals.append(rival)
         try:
             await rival.live()
-        except (asyncio.CancelledError, StorageError):
+        except asyncio.CancelledError:
             pass
+        except BaseException as error:  # noqa: BLE001 - a boundary: it may fail only to start
+            if rival.up.is_set() or "StorageError" not in repr(error):
+                self.checker.failed(f"the second csms ended by itself: {error!r}")
         finally:
             store.crash()
             self._rivals.remove(rival)
