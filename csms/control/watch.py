@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from csms.control.balancer import Standing, Watched
-from csms.dispatch.capability import Capability, Proof, floor_of, unit_of
+from csms.dispatch.capability import Capability, Proof, floor_of, trusts_resume, unit_of
 from csms.dispatch.compliance import (
     FRESH_INTERVALS,
     Compliance,
@@ -161,8 +161,3 @@ def set_floors(station: Station, ledger: Ledger, standing: Mapping[str, Standing
         capability = standing[charger.charger_id].capability
         for connector in charger.connectors:
             ledger.set_floor(connector.key, floor_of(connector, capability))
-
-
-def trusts_resume(capability: Capability) -> bool:
-    """Whether a charger is known to obey the limit that ends a pause: it was commissioned."""
-    return capability.lease is Proof.YES

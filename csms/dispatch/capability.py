@@ -136,6 +136,11 @@ def floor_of(connector: Connector, capability: Capability) -> int:
     return connector.goes_on_with_w if capability.at_zero is AtZero.MINIMUM else 0
 
 
+def trusts_resume(capability: Capability) -> bool:
+    """Whether a charger is known to obey the limit that ends a pause: it was commissioned."""
+    return capability.lease is Proof.YES
+
+
 # ------------------------------------------------------------------------------ what to try
 
 

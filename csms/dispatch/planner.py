@@ -96,12 +96,13 @@ def plan(
     """Sort the wishes into those that may be sent now and those that must wait.
 
     A wish no larger than what is already counted for its connector can be sent at any time; but
-    while a node above is overcommitted, no more than the least that may be in force, so that it
-    raises nothing that an unanswered limit had lowered. A larger wish is a raise: it is sent only
-    into room that confirmed lowers have left at every node above it, smallest counted value first.
-    While lowers are outstanding a raise waits to fit as a whole; when there are none it takes the
-    room there is. `busy` connectors have an answer outstanding; `held` wishes wait for their retry.
-    A limit in force is sent again at half its life, so that its lease does not run out. With
+    while a node above is overcommitted, no more than the least that may be in force, or than what
+    is left beside all that the others may draw: an unanswered limit may have lowered it already. A
+    larger wish is a raise: it is sent only into room that confirmed lowers have left at every node
+    above it, smallest counted value first. While lowers are outstanding a raise waits to fit as a
+    whole; when there are none it takes the room there is. `busy` connectors have an answer
+    outstanding; `held` wishes wait for their retry. A limit in force is sent again at half its
+    life, so that its lease does not run out. With `raises` False every raise waits.
     `raises` False every raise waits.
     """
     lowers: list[Wish] = []
@@ -121,7 +122,7 @@ def plan(
         else:
             above_w, source = room.above(wish.connector)
             if above_w < 0:
-                lower = _lowest(ledger, wish, source, now)
+                lower = _lowest(ledger, wish, above_w, source, now)
             else:
                 lower = _within_charger(ledger, room, wish, now)
             # Cut down to what is confirmed already, it would be sent again and again.
@@ -162,9 +163,20 @@ def _lowers(ledger: Ledger, wish: Wish) -> bool:
     return told_w < ledger.worst_case_w(wish.connector)
 
 
-def _lowest(ledger: Ledger, wish: Wish, source: LimitSource, now: float) -> Wish:
-    least_w = ledger.least_w(wish.connector, wish.session_id, now)
+def _lowest(ledger: Ledger, wish: Wish, above_w: int, source: LimitSource, now: float) -> Wish:
+    key = wish.connector
+    least_w = ledger.least_w(key, wish.session_id, now)
+    beside_w = ledger.charger_w(key.charger_id) + above_w - _siblings_w(ledger, key)
+    if beside_w >= ledger.station.connector(key).minimum_w:
+        least_w = max(least_w, beside_w)
     return wish if wish.limit.value_w <= least_w else _cut(wish, least_w, source)
+
+
+def _siblings_w(ledger: Ledger, key: ConnectorKey) -> int:
+    """The most that the other connectors of its charger may draw."""
+    charger = ledger.station.charger(key.charger_id)
+    assert charger is not None
+    return sum(ledger.worst_case_w(c.key) for c in charger.connectors if c.key != key)
 
 
 def _within_charger(ledger: Ledger, room: _Room, wish: Wish, now: float) -> Wish:

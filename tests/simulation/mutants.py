@@ -166,10 +166,10 @@ def _floor_not_counted() -> Sequence[Patch]:
 
 
 def _never_seen() -> Sequence[Patch]:
-    def uncontrolled(ledger: Ledger, key: ConnectorKey) -> bool:
-        return False
+    def permitted_w(ledger: Ledger, key: ConnectorKey) -> int:
+        return max(ledger.given_w(key), ledger._connectors[key].fallback_w)
 
-    return [Patch(Ledger, "uncontrolled", uncontrolled)]
+    return [Patch(Ledger, "permitted_w", permitted_w)]
 
 
 def _feeder_not_checked() -> Sequence[Patch]:
@@ -264,7 +264,7 @@ def _with_class(*names: str) -> Callable[[WorldSettings], WorldSettings]:
     """Worlds full of chargers of these classes."""
 
     def settings(usual: WorldSettings) -> WorldSettings:
-        return replace(usual, classes=names, odd_chargers=0.6)
+        return replace(_busy(usual), classes=names, odd_chargers=0.6)
 
     return settings
 

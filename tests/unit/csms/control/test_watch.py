@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from csms.control.balancer import Standing
-from csms.control.watch import TRIAL_S, Watch, trusts_resume
+from csms.control.watch import TRIAL_S, Watch
 from csms.dispatch.capability import AtZero, Capability, Proof
 from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import Cause, Compliance, CompliancePolicy, Step
@@ -161,8 +161,6 @@ def test_a_charger_shown_to_obey_is_trusted_to_resume() -> None:
     scene.limit(A1, 40_000, "A/1")
     scene.look()
     assert scene.ledger.worst_case_w(A1) == 40_000
-    assert trusts_resume(OBEYS)
-    assert not trusts_resume(Capability(lease=Proof.NO))
 
 
 def test_a_connector_that_resumes_is_on_probation_until_it_was_seen_to_obey() -> None:

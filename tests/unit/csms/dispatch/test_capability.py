@@ -22,6 +22,7 @@ from csms.dispatch.capability import (
     merge,
     over,
     parse,
+    trusts_resume,
     unit_of,
 )
 from csms.dispatch.commands import Form, Kind, Purpose, Scope
@@ -585,3 +586,9 @@ def test_only_one_that_goes_on_at_zero_has_a_floor() -> None:
     assert floor_of(AC, Capability(at_zero=AtZero.MINIMUM)) == AC.goes_on_with_w == 4_140
     assert floor_of(AC, Capability(at_zero=AtZero.STOP)) == 0
     assert floor_of(AC, Capability()) == 0
+
+
+def test_only_one_that_was_commissioned_is_trusted_to_resume() -> None:
+    assert trusts_resume(Capability(lease=Proof.YES))
+    assert not trusts_resume(Capability())
+    assert not trusts_resume(Capability(lease=Proof.NO))

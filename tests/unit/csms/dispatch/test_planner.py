@@ -211,13 +211,22 @@ def test_one_limit_per_connector_at_a_time_fallback_first() -> None:
 
 
 def test_an_overcommitted_station_raises_nothing_that_may_have_been_lowered() -> None:
-    ledger = in_force(site(grid_limit_w=100_000), A1=150_000)
+    ledger = in_force(site(grid_limit_w=100_000), A1=150_000, B1=70_000)
     ledger.send(_entry(20, A1, Scope.SESSION, 40_000, "A/1"))
     ledger.settle(20, EntryState.UNANSWERED, 0.0)
     assert values(planned(ledger, wish(A1, 90_000)).send) == [("A/1", 40_000)]
     ledger.doubt("A")
     fallback = planned(ledger, fallback_wish(A1)).send
     assert values(fallback) == [("A/1", 0)]
+
+
+@pytest.mark.parametrize(("beside_w", "told_w"), [(45_000, 55_000), (97_000, 0)])
+def test_a_cut_in_midst_of_a_raise_leaves_what_the_others_leave(beside_w: int, told_w: int) -> None:
+    built = station(charger("A", minimum_w=5_000), charger("B"), grid_limit_w=100_000)
+    ledger = in_force(built, B1=beside_w)
+    # It may have this already, or still run on its fallback of 0.
+    ledger.send(_entry(20, A1, Scope.SESSION, 150_000, "A/1"))
+    assert values(planned(ledger, wish(A1, 90_000)).send) == [("A/1", told_w)]
 
 
 def test_a_station_within_its_limit_may_move_freely_below_what_is_counted() -> None:
@@ -263,7 +272,7 @@ def test_a_lease_that_ran_out_is_given_anew_as_a_raise() -> None:
 
 
 def test_a_renewal_raises_nothing_while_the_station_is_overcommitted() -> None:
-    ledger = leased(site(grid_limit_w=100_000), A1=150_000)
+    ledger = leased(site(grid_limit_w=100_000), A1=150_000, B1=100_000)
     # A clock that is a minute ahead has ended the lease.
     assert values(planned(ledger, wish(A1, 90_000), now=239.0).send) == [("A/1", 90_000)]
     assert values(planned(ledger, wish(A1, 90_000), now=240.0).send) == [("A/1", 0)]
@@ -282,10 +291,10 @@ def test_when_nothing_may_be_raised_lowers_and_repeats_still_go_out() -> None:
 
 def test_a_lower_cut_to_what_is_confirmed_already_is_not_sent_again_and_again() -> None:
     ledger = in_force(site(grid_limit_w=100_000), A1=150_000, B1=40_000)
-    ledger.send(_entry(20, A1, Scope.SESSION, 30_000, "A/1"))
+    ledger.send(_entry(20, A1, Scope.SESSION, 65_000, "A/1"))
     ledger.settle(20, EntryState.CONFIRMED, 0.0)
     ledger.suspect(B1, 100_000)
-    # Overcommitted by 30 kW through B/1: its limit of 60 kW would be a raise above what is told.
+    # Overcommitted by 65 kW through B/1: its limit of 60 kW would be a raise above what is told.
     result = planned(ledger, wish(B1, 60_000), wish(A1, 20_000))
     assert values(result.send) == [("A/1", 20_000)]
     assert values(result.waiting) == [("B/1", 40_000)]
@@ -338,7 +347,7 @@ def test_a_cut_limit_names_the_node_that_binds() -> None:
     ledger.rebuild(replace(built, grid_limit_w=120_000))
     by_grid = planned(ledger, Wish(B1, Scope.SESSION, asked, "B/1", 7))
     assert (values(by_grid.send), source_of(by_grid)) == ([("B/1", 30_000)], LimitSource.GRID)
-    ledger.rebuild(replace(built, grid_limit_w=80_000))
+    ledger.rebuild(replace(built, grid_limit_w=40_000))
     # What is told names the node that is overcommitted; what fits names its own source.
     ledger.send(_entry(60, A1, Scope.SESSION, 50_000, "A/1"))
     ledger.settle(60, EntryState.UNANSWERED, 1.0)
