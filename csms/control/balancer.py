@@ -9,7 +9,7 @@ from csms.balancing.allocation import Allocator, Leaf, Share
 from csms.balancing.budget import holds, left_for_suspects, tree
 from csms.balancing.demand import Demand, DemandPolicy, next_demand
 from csms.balancing.quantize import quantum_w
-from csms.dispatch.capability import AtZero, Capability, trusts_resume, unit_of
+from csms.dispatch.capability import AtZero, Capability, unit_of
 from csms.dispatch.commands import Scope
 from csms.dispatch.goals import Goal, next_goals
 from csms.dispatch.ledger import Ledger
@@ -205,25 +205,17 @@ class Balancer:
 
     @staticmethod
     def _keep_alive(standing: Mapping[str, Standing], picture: _Picture, station: Station) -> None:
-        """Where a session would not outlast a limit of 0, it has its minimum, where that fits.
+        """Where a limit of 0 would end a session, it has its minimum instead, where that fits.
 
-        The charger would end it; or, after those, it could not be resumed, for want of room to see
-        whether the charger obeys then (`_keep_paused`). The longest waiting come first. The minima
-        come before all other sharing out: turns would end one session after the other. One that
-        does not fit is left to take its turn.
+        The longest waiting come first. The minima come before all other sharing out: turns would
+        end one session after the other. One that does not fit is left to take its turn.
         """
         floors = {key: leaf.floor_w for key, leaf in picture.leaves.items()}
-        waiting = sorted(picture.leaves, key=lambda k: (picture.leaves[k].waiting_since, k))
-        ended = [k for k in waiting if _capability(standing, k).at_zero is AtZero.STOP]
-        for key in dict.fromkeys([*ended, *waiting]):
+        for key in sorted(picture.leaves, key=lambda k: (picture.leaves[k].waiting_since, k)):
+            if standing[key.charger_id].capability.at_zero is not AtZero.STOP:
+                continue
             leaf = picture.leaves[key]
             connector = station.connector(key)
-            at_full = {**picture.reserved, **floors, key: connector.max_power_w}
-            if key not in ended and (
-                trusts_resume(_capability(standing, key))
-                or holds(station, at_full, key.charger_id, picture.most_w)
-            ):
-                continue
             least_w = max(leaf.floor_w, min(connector.goes_on_with_w, leaf.upper_w))
             most = {**picture.reserved, **floors, key: least_w}
             if holds(station, most, key.charger_id, picture.most_w):
@@ -304,7 +296,3 @@ class Balancer:
 
 def _reserved_share(station: Station, reserved_w: int) -> Share:
     return Share(min(reserved_w, station.available_w), LimitSource.UNCERTAIN)
-
-
-def _capability(standing: Mapping[str, Standing], key: ConnectorKey) -> Capability:
-    return standing[key.charger_id].capability

@@ -189,7 +189,8 @@ class Enforcement:
         for charger in self._state.station.chargers:
             for connector in charger.connectors:
                 if self._watch.of(connector.key).cause is None:
-                    self._orders.obeyed(charger, connector, tasks)
+                    running = self._state.session_on(connector.key) is not None
+                    self._orders.obeyed(charger, connector, tasks, running=running)
                 self._set_service(connector.key, tasks, now)
         self._service = {k: s for k, s in self._service.items() if k in self._state.connectors}
         self._by_hand &= self._state.connectors.keys()

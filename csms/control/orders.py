@@ -167,11 +167,16 @@ class OrderBook:
         if other is not None:
             self._instead[pair] = other
 
-    def obeyed(self, charger: Charger, connector: Connector, tasks: asyncio.TaskGroup) -> None:
-        """The connector obeys (again): what it was told instead is the form it takes."""
+    def obeyed(
+        self, charger: Charger, connector: Connector, tasks: asyncio.TaskGroup, *, running: bool
+    ) -> None:
+        """The connector obeys (again): what it was told instead is the form it takes.
+
+        Without a session `running` nothing was seen of that: the form is not tried any longer.
+        """
         for scope in Scope:
             form = self._instead.pop((connector.key, scope), None)
-            if form is not None:
+            if form is not None and running:
                 known = self.capability(charger)
                 self._learn(charger, after_acceptance(known, scope, connector, form), tasks)
 

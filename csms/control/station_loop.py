@@ -52,7 +52,7 @@ from csms.station.facts import (
     SessionEnded,
     SessionStarted,
 )
-from csms.station.feasibility import changes_in_use
+from csms.station.feasibility import changes_in_use, meant_otherwise
 from csms.station.grid import GridState, news, next_change_at
 from csms.station.model import Charger, Connector, ConnectorKey, Station
 from csms.station.state import ChargerState, ConnectorState, StationState
@@ -297,6 +297,7 @@ class StationLoop:
             case Marker():
                 pass
             case ByHand():
+                self._follow_grid(self._clock.now())
                 item.act(self, tasks)
             case _:
                 self._happened(item, tasks)
@@ -315,8 +316,6 @@ class StationLoop:
                 self._event("charger_disconnected", fact.charger_id)
             case ChargerBooted():
                 self._sender.keep(self.ledger.doubt(fact.charger_id))
-                if not self._orders.keeps_ends(fact.charger_id):
-                    self._sender.keep(self.ledger.distrust(fact.charger_id))
                 self.ask_again(fact.charger_id)
                 self.enforcement.booted(fact.charger_id)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
@@ -379,6 +378,7 @@ class StationLoop:
         item.refused.set_result(reasons)
         if reasons:
             return
+        otherwise = meant_otherwise(state.station, station)
         state.station = station
         state.chargers = {
             c.charger_id: state.chargers.get(c.charger_id, ChargerState()) for c in station.chargers
@@ -386,7 +386,11 @@ class StationLoop:
         state.connectors = {
             c.key: state.connectors.get(c.key, ConnectorState()) for c in station.connectors()
         }
-        self._sender.keep(self.ledger.rebuild(station, item.seen))
+        self._sender.keep(self.ledger.rebuild(state.in_force(self._clock.now()), item.seen))
+        for charger_id in otherwise:
+            # What it has confirmed lets through other watts now.
+            self._sender.keep(self.ledger.doubt(charger_id))
+            self.ask_again(charger_id)
         self._wishes.forget_others()
         self._orders.forget(state.connectors)
         self.contacts.keep_only(state.chargers)
@@ -518,6 +522,7 @@ class StationLoop:
 
     async def _cycle(self, tasks: asyncio.TaskGroup) -> None:
         now = self._clock.now()
+        self._distrust()
         self._sender.keep(self.ledger.expire(now))
         self._follow_grid(now)
         self._doubt(now)
@@ -545,6 +550,12 @@ class StationLoop:
         orders = [self._order(wish, now) for wish in planned.send]
         held_back = await self._sender.send(orders, tasks)
         self.settled = not (self._sender.busy() or planned.waiting or held_back or len(self._inbox))
+
+    def _distrust(self) -> None:
+        """Limits end by themselves only where that was shown and not refuted since (I6)."""
+        for charger_id in self.ledger.trusted():
+            if not self._orders.keeps_ends(charger_id):
+                self._sender.keep(self.ledger.distrust(charger_id))
 
     def _follow_grid(self, now: float) -> None:
         """The grid limit in force changes by facts, by the time and by silence."""

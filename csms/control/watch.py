@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from csms.control.balancer import Standing, Watched
 from csms.dispatch.capability import Capability, Proof, floor_of, trusts_resume, unit_of
@@ -69,24 +70,24 @@ class Watch:
         standing: Mapping[str, Standing],
         now: float,
         under_test: Collection[ConnectorKey] = (),
-    ) -> Iterator[tuple[ConnectorKey, Step]]:
+    ) -> list[tuple[ConnectorKey, Step]]:
         """Judge every connector, tell the ledger what counts beyond the limits given out.
 
-        Yields the connectors against which a new step is to be taken: never one `under_test`, where
+        Returns the connectors against which a new step is to be taken: none `under_test`, where
         anything may happen. Such a connector counts at its hardware maximum as soon as there is
         room for that.
         """
         set_floors(state.station, ledger, standing)
         self._under_test = set(under_test)
-        before, self._known = self._known, {}
         self._paused.clear()
         self._on_probation.clear()
         self._overdue.clear()
+        steps: list[tuple[ConnectorKey, Step]] = []
         for charger in state.station.chargers:
             capability = standing[charger.charger_id].capability
             for connector in charger.connectors:
                 key = connector.key
-                known = before.get(key, OBEYS)
+                known = self.of(key)
                 session = state.session_on(key)
                 terms = Terms(
                     ledger.permitted_w(key),
@@ -98,6 +99,9 @@ class Watch:
                 after = next_compliance(
                     known, connector, state.connectors[key], terms, self._policy, now
                 )
+                if key in self._under_test:
+                    # What is done about it begins when the test is over.
+                    after = replace(after, step=known.step, step_at=known.step_at)
                 self._known[key] = after
                 if after.paused and not terms.trusts_resume:
                     self._paused.add(key)
@@ -113,7 +117,9 @@ class Watch:
                     continue
                 ledger.suspect(key, counts_w)
                 if after.step > known.step:
-                    yield key, after.step
+                    steps.append((key, after.step))
+        self._known = {k: known for k, known in self._known.items() if k in state.connectors}
+        return steps
 
     def _on_trial(self, key: ConnectorKey, known: Compliance, now: float) -> bool:
         """Whether a connector that resumed must still show that it obeys.

@@ -468,6 +468,14 @@ class Ledger:
                     changed.append(entries[index])
         return changed
 
+    def trusted(self) -> set[str]:
+        """The chargers with limits that are to end by themselves."""
+        return {
+            key.charger_id
+            for key, entries in self._entries.items()
+            if any(entry.counts_until is not None for entry in entries)
+        }
+
     def distrust(self, charger_id: str) -> list[Entry]:
         """The charger will not keep to the end of its limits: they count until later ones do."""
         changed: list[Entry] = []

@@ -103,7 +103,6 @@ def plan(
     whole; when there are none it takes the room there is. `busy` connectors have an answer
     outstanding; `held` wishes wait for their retry. A limit in force is sent again at half its
     life, so that its lease does not run out. With `raises` False every raise waits.
-    `raises` False every raise waits.
     """
     lowers: list[Wish] = []
     higher: list[Wish] = []

@@ -158,6 +158,12 @@ def changes_in_use(old: Station, in_use: Collection[ConnectorKey], new: Station)
     return reasons
 
 
+def meant_otherwise(old: Station, new: Station) -> set[str]:
+    """The chargers on which limits given out under `old` may let through other watts in `new`."""
+    before, after = _meanings(old), _meanings(new)
+    return {key.charger_id for key in after if before.get(key, after[key]) != after[key]}
+
+
 def _meanings(station: Station) -> dict[ConnectorKey, tuple[object, ...]]:
     """What a limit on each connector means, besides its value."""
     return {

@@ -9,7 +9,7 @@ To add one: write a function that returns its patches, and name it in `_ALL`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -367,8 +367,8 @@ def _rivals(usual: WorldSettings) -> WorldSettings:
 
 
 def _accepted_is_applied() -> Sequence[Patch]:
-    def look(*_: Any) -> Iterator[tuple[ConnectorKey, Step]]:
-        return iter(())
+    def look(*_: Any) -> list[tuple[ConnectorKey, Step]]:
+        return []
 
     return [Patch(Watch, "look", look)]
 

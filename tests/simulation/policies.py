@@ -22,13 +22,16 @@ from tests.simulation.patches import Patch
 from tests.simulation.settings import physics_only
 
 
-def _trusting() -> Patch:
+def _trusting() -> Sequence[Patch]:
     """No charger counts at all it can give."""
 
     def uncontrolled(ledger: Ledger, key: ConnectorKey) -> bool:
         return False
 
-    return Patch(Ledger, "uncontrolled", uncontrolled)
+    def permitted_w(ledger: Ledger, key: ConnectorKey) -> int:
+        return max(ledger.given_w(key), ledger.station.connector(key).fallback_w)
+
+    return [Patch(Ledger, "uncontrolled", uncontrolled), Patch(Ledger, "permitted_w", permitted_w)]
 
 
 def _lower_first() -> Sequence[Patch]:
@@ -39,7 +42,7 @@ def _lower_first() -> Sequence[Patch]:
             return ledger.unsend(token)
         return settle(ledger, token, EntryState.CONFIRMED, at)
 
-    return [_trusting(), Patch(Ledger, "settle", believing), *disconnected_counts_nothing()]
+    return [*_trusting(), Patch(Ledger, "settle", believing), *disconnected_counts_nothing()]
 
 
 def _send_and_assume() -> Sequence[Patch]:
@@ -55,7 +58,7 @@ def _send_and_assume() -> Sequence[Patch]:
         return Plan(tuple(w for w in wishes if _news(ledger, w) and not held(w)))
 
     return [
-        _trusting(),
+        *_trusting(),
         Patch(Ledger, "worst_case_w", worst_case_w),
         Patch(station_loop, "plan", plan),
     ]

@@ -9,7 +9,7 @@ from csms.balancing.allocation import Node, Share, violations
 from csms.balancing.allocators import max_min
 from csms.balancing.demand import DemandPolicy
 from csms.control.balancer import Balancer, Standing, Watched
-from csms.dispatch.capability import AtZero, Capability, Proof, floor_of
+from csms.dispatch.capability import AtZero, Capability, floor_of
 from csms.dispatch.commands import Form, Purpose, Scope
 from csms.dispatch.goals import Goal
 from csms.dispatch.ledger import Entry, EntryState, Ledger
@@ -552,19 +552,3 @@ def test_nobody_whom_zero_would_end_is_told_it_while_its_minimum_fits() -> None:
     for turn in range(4):
         values = bench.values(NOW + 1 + 900 * turn)
         assert values == {"A/1": 0, "B/1": 0, "C/1": 90_000}
-
-
-def test_nobody_is_paused_who_could_not_be_resumed_for_want_of_room() -> None:
-    bench = Bench(with_minimum("A", "B", grid_limit_w=140_000))
-    bench.plug_in(A1)
-    bench.plug_in(B1)
-    bench.state.station = with_minimum("A", "B", grid_limit_w=130_000)
-    # Of 150 kW hardware neither fits: both keep their minimum, and there are no turns at 0.
-    for turn in range(4):
-        assert bench.values(NOW + 1 + 900 * turn) == {"A/1": 65_000, "B/1": 65_000}
-    # One that is known to obey after a pause needs no such room.
-    known = bench.standing["A"]
-    proven = replace(known, capability=Capability(lease=Proof.YES))
-    bench.standing |= {"A": proven, "B": proven}
-    bench.state.station = with_minimum("A", "B", grid_limit_w=90_000)
-    assert sorted(bench.values(NOW + 4_000).values()) == [0, 90_000]

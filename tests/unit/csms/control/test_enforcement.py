@@ -191,6 +191,16 @@ async def test_a_limit_that_is_not_obeyed_is_sent_in_another_form_and_learned_wh
         assert learned.session_form == again.form
 
 
+async def test_a_form_that_was_tried_without_a_session_is_not_learned() -> None:
+    async with rig(ac(), "A") as site:
+        before = site.loop.capability(site.loop.state.station.chargers[0])
+        await draws(site, 20_000, 2)
+        assert site.loop.watch.of(A1).step is Step.RESEND
+        await draws(site, 0, 2)
+        assert site.loop.watch.of(A1).cause is None
+        assert site.loop.capability(site.loop.state.station.chargers[0]) == before
+
+
 async def test_another_form_that_is_refused_gives_way_to_the_old_one() -> None:
     async with rig(ac(), "A") as site:
         site.link.script = lambda c: NO if c.form.periods == 1 and c.session_id else YES

@@ -14,7 +14,17 @@ from csms.dispatch.commissioning import Lessons
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.ports import Answer, Outcome
 from csms.station.facts import ChargerBooted, GridLimitGiven, MeterSample, VehicleMaximumDeclared
-from csms.station.model import ConnectorKey, Limit, LimitSource, RateUnit, Station, Told
+from csms.station.model import (
+    Charger,
+    Connector,
+    ConnectorKey,
+    CurrentType,
+    Limit,
+    LimitSource,
+    RateUnit,
+    Station,
+    Told,
+)
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import (
     NO,
@@ -197,6 +207,33 @@ async def test_the_end_of_a_lease_out_of_reach_frees_its_power_and_no_sooner() -
         assert site.counted() == {"A/1": 4_000, "A/2": 4_000, "B/1": 188_000, "B/2": 4_000}
         kept = [e for e in await site.store.load("SITE") if e.connector == A1 and e.session_id]
         assert [(e.limit.value_w, e.counts_until) for e in kept] == [(4_000, None)]
+
+
+async def test_a_lease_of_a_charger_found_not_to_keep_to_ends_frees_nothing() -> None:
+    async with rig(site_of(fallback_w=4_000), "A", "B") as site:
+        await site.start(A1, 120_000)
+        await site.disconnect("A")
+        await site.renew(site_of(fallback_w=4_000, lease=False))
+        await site.start(B1)
+        await site.later(LEASE_S + SKEW_S + 1.0)
+        assert site.counted() == {"A/1": 120_000, "A/2": 4_000, "B/1": 72_000, "B/2": 4_000}
+
+
+async def test_a_fallback_that_means_other_watts_now_is_sent_again() -> None:
+    def ac(phases: int) -> Station:
+        outlet = Connector(A1, 22_000, CurrentType.AC, phases=phases, fallback_w=4_140)
+        return station(Charger("A", 22_000, (outlet,)), grid_limit_w=200_000)
+
+    async with rig(ac(1), "A") as site:
+        assert site.counted() == {"A/1": 4_140}
+        sent = len(site.link.limits)
+        site.link.script = lambda _: None
+        await site.renew(ac(3))
+        assert site.counted() == {"A/1": 22_000}
+        site.link.release()
+        await site.quiet()
+        assert [c.phases for c in site.link.limits[sent:]] == [3]
+        assert site.counted() == {"A/1": 4_140}
 
 
 async def test_the_loop_wakes_when_a_lease_runs_out() -> None:

@@ -270,9 +270,28 @@ def test_a_connector_under_test_counts_at_its_maximum_and_no_step_is_taken() -> 
     assert scene.ledger.worst_case_w(A1) == 120_000
     scene.tested = set()
     scene.look()
-    # What it did meanwhile is not forgotten.
+    # What it did meanwhile is not forgotten, and what is done about it begins now.
     assert scene.watch.watched().under_test == frozenset()
     assert scene.watch.of(A1).cause is Cause.LIMIT
+    assert scene.watch.of(A1).step < Step.RESEND
+    assert scene.draws(A1, 120_000) == [("A/1", Step.ALARM)]
+
+
+def test_a_judgement_that_fails_forgets_no_conviction(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    scene.start(B1, 40_000)
+    scene.draws(B1, 70_000, 3)
+
+    def failing(*_: object) -> Compliance:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("csms.control.watch.next_compliance", failing)
+        with pytest.raises(ZeroDivisionError):
+            scene.look()
+    assert scene.watch.of(B1).cause is Cause.LIMIT
+    scene.look()
+    assert scene.ledger.worst_case_w(B1) == 100_000
 
 
 def test_it_counts_so_as_soon_as_there_is_room_and_from_then_on() -> None:

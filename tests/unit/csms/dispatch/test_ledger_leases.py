@@ -131,7 +131,9 @@ def test_a_charger_that_keeps_no_time_is_not_trusted_with_any_end() -> None:
         entry(10, 20_000, key=A2, session_id="s2"),
         lease(11, 90_000, key=B1, session_id="s3", later_s=5.0),
     )
+    assert ledger.trusted() == {"A", "B"}
     changed = ledger.distrust("A")
+    assert ledger.trusted() == {"B"}
     assert [(e.token, e.counts_until) for e in changed] == [(9, None)]
     assert ledger.next_expiry() == COUNTS_UNTIL + 5.0
     ledger.expire(COUNTS_UNTIL + 1_000.0)

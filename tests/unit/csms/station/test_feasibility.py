@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from csms.station.document import parse_station
-from csms.station.feasibility import changes_in_use, feasibility
+from csms.station.feasibility import changes_in_use, feasibility, meant_otherwise
 from csms.station.model import Charger, Connector, ConnectorKey, Feeder, Station
 from tests.unit.csms.station.documents import FULL, SEED, capable, parsed, with_charger
 
@@ -126,6 +126,7 @@ IN_USE = [ConnectorKey("CP001", 2)]
 def test_a_station_in_use_may_change_its_powers() -> None:
     new = parse_station({**with_charger(maxPower=100), "gridCapacity": 90}, "here")
     assert changes_in_use(parsed(), IN_USE, new) == []
+    assert meant_otherwise(parsed(), new) == set()
 
 
 def test_a_charger_in_use_is_not_removed() -> None:
@@ -198,3 +199,9 @@ def test_more_than_could_be_loaded_again_cannot_hold() -> None:
     assert feasibility(built(1, connectors=65)) == [
         "charger C0 has 65 connectors, more than the 64 there may be"
     ]
+
+
+def test_limits_mean_other_watts_where_a_unit_changes_and_nowhere_else() -> None:
+    new = parse_station(with_charger(unit="A"), "here")
+    assert meant_otherwise(parsed(), new) == {"CP001"}
+    assert meant_otherwise(parsed(chargers=[]), new) == set()
