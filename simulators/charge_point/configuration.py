@@ -100,6 +100,7 @@ class Configuration:
             "ResetRetries": 1,
         }
         flags = {
+            "AuthorizationCacheEnabled": True,
             "AuthorizeRemoteTxRequests": False,
             "LocalAuthListEnabled": True,
             "LocalAuthorizeOffline": True,
