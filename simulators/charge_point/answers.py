@@ -40,8 +40,7 @@ class Answers:
         self._changed = changed
         self._send = send
         self._reset = reset
-        numbers = {c.hardware.connector_id for c in behaviour.connectors()}
-        self.errands = Errands(numbers, moment=moment, send=send)
+        self.errands = Errands(moment=moment, send=send)
 
     def remote_start(self, connector_id: int | None, id_tag: str) -> str:
         """RemoteStartTransaction (OCPP 1.6 §5.11)."""
@@ -60,6 +59,19 @@ class Answers:
         status = self._behaviour.change_availability(
             connector_id, self._moment(), operative=kind == "Operative"
         )
+        self._changed()
+        return status
+
+    def clear_cache(self) -> str:
+        """ClearCache (§5.4); rejected where there is none."""
+        if not self._behaviour.configuration.flag("AuthorizationCacheEnabled"):
+            return "Rejected"
+        self._behaviour.cache.clear()
+        return "Accepted"
+
+    def unlock(self, connector_id: int) -> str:
+        """UnlockConnector (§5.18)."""
+        status = self._behaviour.unlock(connector_id, self._moment())
         self._changed()
         return status
 

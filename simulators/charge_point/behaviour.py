@@ -47,6 +47,7 @@ from simulators.moment import Moment
 from simulators.vehicle.vehicle import AC_FLOOR_A, Outlet, Vehicle
 
 ENDED_KEPT = 1000
+NO_ERROR = "NoError"
 
 
 class NotPossibleError(Exception):
@@ -65,6 +66,8 @@ class Waiting:
 class Connector:
     """One connector. `limit_w` is what a vehicle may draw, 0 when nothing may flow.
 
+    `error_code` is what is broken, a ChargePointErrorCode of §7.6.
+
     The last three are for quirks and are those of the running transaction: the TxDefaultProfiles
     at its beginning, its first reading, and whether a pause has made it obey nothing any more
     (None: there was no pause yet).
@@ -78,6 +81,7 @@ class Connector:
     finished: bool = False
     reserved: bool = False
     inoperative: bool = False
+    error_code: str = NO_ERROR
     limit_w: float = 0.0
     offered_w: float = 0.0
     reported: Status | None = None
@@ -96,8 +100,15 @@ class Connector:
         """What flows."""
         return self.meter.power_w
 
+    @property
+    def usable(self) -> bool:
+        """Whether a transaction may begin as far as the hardware and csms are concerned."""
+        return not self.inoperative and self.error_code == NO_ERROR
+
     def status(self) -> Status:
         """What StatusNotification would say of it (§4.9)."""
+        if self.error_code != NO_ERROR:
+            return Status.FAULTED
         if self.transaction is not None or self.power_w > 0:
             return self._charging_status()
         if self.inoperative:
@@ -135,7 +146,10 @@ class Connector:
 
 @dataclass(slots=True)
 class Behaviour:
-    """One charge point with its connectors, its profiles and its settings."""
+    """One charge point with its connectors, its profiles and its settings.
+
+    `cache` are the tokens, folded, that csms let charge the last time (§3.5.1).
+    """
 
     hardware: Hardware
     configuration: Configuration
@@ -144,6 +158,7 @@ class Behaviour:
     reservations: Reservations = field(default_factory=Reservations)
     profiles: ProfileStack = field(init=False)
     ended: deque[Transaction] = field(default_factory=lambda: deque(maxlen=ENDED_KEPT))
+    cache: set[str] = field(default_factory=set)
     _connectors: dict[int, Connector] = field(init=False)
     _messages: list[Message] = field(default_factory=list)
 
@@ -214,14 +229,22 @@ class Behaviour:
     def present_token(
         self, connector_id: int, id_tag: str, *, online: bool, moment: Moment
     ) -> None:
-        """A driver shows a token: csms is asked, or offline the charger decides itself (§4.1)."""
+        """A driver shows a token: csms is asked, or offline the charger decides itself (§4.1).
+
+        The token that has begun a transaction ends it.
+        """
         connector = self.connector(connector_id)
-        if connector.transaction is not None:
+        running = connector.transaction
+        if running is not None and running.id_tag.casefold() != id_tag.casefold():
             msg = f"{self.hardware.charger_id}/{connector_id} is charging"
             raise NotPossibleError(msg)
-        if online:
-            self._messages.append(TokenPresented(connector_id, id_tag))
-        elif self.configuration.flag("AllowOfflineTxForUnknownId"):
+        cached = id_tag.casefold() in self.cache and self.configuration.flag("LocalPreAuthorize")
+        if online and not cached:
+            to_end = running is not None
+            self._messages.append(TokenPresented(connector_id, id_tag, to_end=to_end))
+        elif running is not None:
+            self.stopped_by(connector_id, id_tag, moment)
+        elif cached or self.configuration.flag("AllowOfflineTxForUnknownId"):
             self.authorised(connector_id, id_tag, moment)
 
     def authorised(
@@ -230,8 +253,25 @@ class Behaviour:
         """A token may charge: start or wait for a vehicle, unless reserved for another (§5.13)."""
         connector = self.connector(connector_id)
         kept_out = self.reservations.keeps_out(connector_id, id_tag, parent)
-        if connector.transaction is None and not connector.inoperative and not kept_out:
+        if connector.transaction is None and connector.usable and not kept_out:
             self._start_or_wait(connector, id_tag, moment)
+        self.advance(moment)
+
+    def stopped_by(self, connector_id: int, id_tag: str, moment: Moment) -> None:
+        """The token of a transaction was shown again, to end it (§4.10 Local)."""
+        connector = self.connector(connector_id)
+        if connector.transaction is not None:
+            connector.transaction.stopped_by = id_tag
+            self._stop(connector, "Local", moment)
+        self.advance(moment)
+
+    def break_down(self, connector_id: int, error_code: str, moment: Moment) -> None:
+        """A connector breaks, or with NoError is mended; a running transaction ends."""
+        connector = self.connector(connector_id)
+        connector.error_code = error_code
+        if error_code != NO_ERROR:
+            connector.waiting = None
+            self._stop(connector, "Other", moment)
         self.advance(moment)
 
     # ------------------------------------------------------------------ what csms asks
@@ -239,13 +279,16 @@ class Behaviour:
     def remote_start(self, connector_id: int | None, id_tag: str, moment: Moment) -> bool:
         """RemoteStartTransaction (§5.11); False when it is rejected."""
         free = [c for c in self._connectors.values() if c.transaction is None and not c.waiting]
-        free = [c for c in free if not c.inoperative]
+        free = [c for c in free if c.usable]
         if connector_id is not None:
             free = [c for c in free if c.hardware.connector_id == connector_id]
         plugged = [c for c in free if c.vehicle is not None]
         chosen = next(iter(plugged or free), None)
         if chosen is None:
             return False
+        if self.configuration.flag("AuthorizeRemoteTxRequests"):
+            self._messages.append(TokenPresented(chosen.hardware.connector_id, id_tag))
+            return True
         self._start_or_wait(chosen, id_tag, moment)
         self.advance(moment)
         return True
@@ -294,10 +337,20 @@ class Behaviour:
         self.advance(moment)
         return "Accepted" if removed else "Unknown"
 
+    def unlock(self, connector_id: int, moment: Moment) -> str:
+        """UnlockConnector (§5.18); a running transaction ends."""
+        connector = self._connectors.get(connector_id)
+        if connector is None:
+            return "NotSupported"
+        self._stop(connector, "UnlockCommand", moment)
+        self.advance(moment)
+        return "Unlocked"
+
     def reserve(self, kept: Kept, moment: Moment) -> str:
-        """ReserveNow (§5.13)."""
-        connector = self._connectors.get(kept.connector_id)
-        status = "Unavailable" if connector is None else connector.status().value
+        """ReserveNow (§5.13). Connector 0 is any one that is free."""
+        numbers = [kept.connector_id] if kept.connector_id else list(self._connectors)
+        found = [self._connectors[n].status().value for n in numbers if n in self._connectors]
+        status = "Available" if "Available" in found else next(iter(found), "Unavailable")
         answer = self.reservations.add(kept, status)
         self.advance(moment)
         return answer
@@ -325,7 +378,8 @@ class Behaviour:
         numbers = [0, *self._connectors] if connector_id is None else [connector_id]
         for number in numbers:
             status = self._connectors[number].status() if number else Status.AVAILABLE
-            self._messages.append(StatusChanged(number, status, moment.utc_s))
+            code = self._connectors[number].error_code if number else NO_ERROR
+            self._messages.append(StatusChanged(number, status, moment.utc_s, code))
 
     def trigger_samples(self, connector_id: int | None, moment: Moment) -> None:
         """MeterValues were asked for (§5.17)."""
@@ -341,6 +395,8 @@ class Behaviour:
     ) -> None:
         """StartTransaction.conf (§4.8): the id, and whether the token may charge."""
         transaction.transaction_id = transaction_id
+        token = transaction.id_tag.casefold()
+        self.cache = self.cache | {token} if valid else self.cache - {token}
         connector = self._connectors[transaction.connector_id]
         invalid_ends = self.configuration.flag("StopTransactionOnInvalidId")
         if not valid and invalid_ends and connector.transaction is transaction:
@@ -364,10 +420,11 @@ class Behaviour:
             self._report_status(connector, moment)
             self._sample_when_due(connector, moment)
 
-    def reboot(self, moment: Moment, *, hard: bool) -> None:
+    def reboot(self, moment: Moment, *, hard: bool, power_lost: bool = False) -> None:
         """Stop everything and start again (§5.14). Vehicles stay plugged in."""
+        reason = "HardReset" if hard else "SoftReset"
         for connector in self._connectors.values():
-            self._stop(connector, "HardReset" if hard else "SoftReset", moment)
+            self._stop(connector, "PowerLoss" if power_lost else reason, moment)
             connector.waiting = None
         if self.quirks.forget_profiles_on_reboot:
             self._forget_profiles()
@@ -456,7 +513,7 @@ class Behaviour:
             id_tag,
             moment.utc_s,
             connector.meter.register_wh,
-            reservation_id=self.reservations.use(number),
+            reservation_id=self.reservations.use(number, id_tag),
         )
         connector.finished = False
         connector.defaults = self.profiles.installed
@@ -487,7 +544,8 @@ class Behaviour:
         if status is not connector.reported:
             connector.reported = status
             number = connector.hardware.connector_id
-            self._messages.append(StatusChanged(number, status, moment.utc_s))
+            changed = StatusChanged(number, status, moment.utc_s, connector.error_code)
+            self._messages.append(changed)
 
     def _sample_when_due(self, connector: Connector, moment: Moment) -> None:
         interval_s = self.configuration.number("MeterValueSampleInterval")

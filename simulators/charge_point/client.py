@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from simulators.charge_point.answers import Answers
 from simulators.charge_point.behaviour import Behaviour
 from simulators.charge_point.configuration import Configuration
 from simulators.charge_point.credentials import Credentials
+from simulators.charge_point.errands import Errands
 from simulators.charge_point.events import Event, Watcher, nobody
 from simulators.charge_point.habits.catalogue import chosen
 from simulators.charge_point.habits.dialling import approach, dialled
@@ -159,6 +160,11 @@ class ChargePointClient:
     # ------------------------------------------------------------------ people at the charger
 
     @property
+    def errands(self) -> Errands:
+        """What it is asked that has nothing to do with charging."""
+        return self._answers.errands
+
+    @property
     def unsent(self) -> int:
         """Messages that csms has not answered yet."""
         return len(self._outbox)
@@ -231,9 +237,14 @@ class ChargePointClient:
         """Dial again."""
         self._reachable.set()
 
-    def reboot(self, *, hard: bool = True) -> None:
+    def break_down(self, connector_id: int, error_code: str) -> None:
+        """A connector breaks; with the code NoError it is mended."""
+        self.behaviour.break_down(connector_id, error_code, self._clock.moment())
+        self._settle()
+
+    def reboot(self, *, hard: bool = True, power_lost: bool = False) -> None:
         """Stop every transaction, drop the link, start again with BootNotification."""
-        self.behaviour.reboot(self._clock.moment(), hard=hard)
+        self.behaviour.reboot(self._clock.moment(), hard=hard, power_lost=power_lost)
         self._boot_needed = True
         self._cut.set()
         self._settle()
@@ -397,14 +408,11 @@ class ChargePointClient:
     def _statuses_to_report(self) -> list[Message]:
         """Statuses that csms does not know: all after a boot, else those that changed (§4.9)."""
         now = self._clock.moment().utc_s
-        statuses = {0: Status.AVAILABLE}
+        statuses = [StatusChanged(0, Status.AVAILABLE, now)]
         for connector in self.behaviour.connectors():
-            statuses[connector.hardware.connector_id] = connector.status()
-        return [
-            StatusChanged(number, status, now)
-            for number, status in statuses.items()
-            if self._delivered.get(number) is not status
-        ]
+            number = connector.hardware.connector_id
+            statuses.append(StatusChanged(number, connector.status(), now, connector.error_code))
+        return [s for s in statuses if self._delivered.get(s.connector_id) is not s.status]
 
     async def _deliver(self, wire: Wire, message: Message) -> None:
         try:
@@ -432,12 +440,8 @@ class ChargePointClient:
         match message:
             case StatusChanged(connector_id=number, status=status):
                 self._delivered[number] = status
-            case TokenPresented(connector_id=number, id_tag=id_tag):
-                status = answer.id_tag_info["status"]
-                self._tell("authorised", number, status=status)
-                if status == "Accepted":
-                    parent = answer.id_tag_info.get("parent_id_tag")
-                    self.behaviour.authorised(number, id_tag, moment, parent)
+            case TokenPresented():
+                self._take_verdict(message, answer.id_tag_info)
             case TransactionBegun(transaction=begun):
                 valid = answer.id_tag_info["status"] == "Accepted"
                 self.behaviour.start_answered(
@@ -447,6 +451,18 @@ class ChargePointClient:
             case _:
                 return
         self._settle()
+
+    def _take_verdict(self, shown: TokenPresented, verdict: Mapping[str, Any]) -> None:
+        """Authorize.conf (§4.1)."""
+        moment = self._clock.moment()
+        self._tell("authorised", shown.connector_id, status=verdict["status"])
+        if verdict["status"] != "Accepted":
+            return
+        if shown.to_end:
+            self.behaviour.stopped_by(shown.connector_id, shown.id_tag, moment)
+        else:
+            parent = verdict.get("parent_id_tag")
+            self.behaviour.authorised(shown.connector_id, shown.id_tag, moment, parent)
 
     # ------------------------------------------------------------------ watching
 

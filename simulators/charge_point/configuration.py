@@ -12,6 +12,18 @@ from simulators.charge_point.meter import SUPPORTED_MEASURANDS
 from simulators.charge_point.profiles import RateUnit, StackLimits
 
 LONGEST_VALUE = 500
+FLAGS = {
+    "AuthorizationCacheEnabled": True,
+    "AuthorizeRemoteTxRequests": False,
+    "LocalAuthListEnabled": True,
+    "LocalAuthorizeOffline": True,
+    "LocalPreAuthorize": False,
+    "AllowOfflineTxForUnknownId": True,
+    "StopTransactionOnInvalidId": True,
+    "StopTransactionOnEVSideDisconnect": True,
+    "UnlockConnectorOnEVSideDisconnect": True,
+}
+"""The keys that are true or false, as they are at first."""
 
 
 class ChangeStatus(StrEnum):
@@ -98,16 +110,7 @@ class Configuration:
             "TransactionMessageRetryInterval": 5,
             "WebSocketPingInterval": 30,
             "ResetRetries": 1,
-        }
-        flags = {
-            "AuthorizeRemoteTxRequests": False,
-            "LocalAuthListEnabled": True,
-            "LocalAuthorizeOffline": True,
-            "LocalPreAuthorize": False,
-            "AllowOfflineTxForUnknownId": True,
-            "StopTransactionOnInvalidId": True,
-            "StopTransactionOnEVSideDisconnect": True,
-            "UnlockConnectorOnEVSideDisconnect": True,
+            "SecurityProfile": 0,
         }
         lists = {
             "MeterValuesSampledData": (
@@ -119,7 +122,7 @@ class Configuration:
             self._add(_Entry(key, text, None))
         for key, number in counts.items():
             self._add(_Entry(key, str(number), _count))
-        for key, on in flags.items():
+        for key, on in FLAGS.items():
             self._add(_Entry(key, str(on).lower(), _flag))
         for key, text in lists.items():
             self._add(_Entry(key, text, _measurands))

@@ -6,7 +6,7 @@ It plays its part as far as can be seen on the wire: nothing is uploaded, instal
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from simulators.charge_point.messages import (
@@ -22,58 +22,70 @@ from simulators.moment import Moment
 UPLOAD = ("Uploading", "Uploaded")
 UPDATE = ("Downloading", "Downloaded", "Installing", "Installed")
 SIGNED_UPDATE = ("Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed")
+UPDATE_EVENTS = {"Installed": "FirmwareUpdated", "InvalidSignature": "InvalidFirmwareSignature"}
+FAILURES = {
+    "UploadFailed": "Uploading",
+    "DownloadFailed": "Downloading",
+    "InvalidSignature": "Downloaded",
+    "InstallationFailed": "Installing",
+}
+"""How an errand may fail, each with the status it fails after."""
 CERTIFICATES_KEPT = 16
 PEM_BEGIN = "-----BEGIN CERTIFICATE-----"
 CSR = "-----BEGIN CERTIFICATE REQUEST-----\nsimulated\n-----END CERTIFICATE REQUEST-----\n"
 
 
 class Errands:
-    """One method per request. `send` takes messages to csms; `connectors` are its connectors."""
+    """One method per request. `send` takes messages to csms.
 
-    def __init__(
-        self,
-        connectors: Collection[int],
-        *,
-        moment: Callable[[], Moment],
-        send: Callable[[Report], None],
-    ) -> None:
-        self._connectors = connectors
+    `failure` is how uploads and updates fail from now on, one of `FAILURES`; empty: they succeed.
+    `csr` is what it asks to be signed, `chain` the certificate it was given for it.
+    """
+
+    def __init__(self, *, moment: Callable[[], Moment], send: Callable[[Report], None]) -> None:
+        self.failure = ""
+        self.csr = CSR
+        self.chain = ""
         self._moment = moment
         self._send = send
         self._certificates: dict[str, tuple[str, dict[str, Any]]] = {}
         self._diagnostics, self._firmware = "Idle", FirmwareProgress("Idle")
         self._log = LogProgress("Idle")
 
-    def clear_cache(self) -> str:
-        """ClearCache (§5.4)."""
-        return "Accepted"
-
-    def unlock(self, connector_id: int) -> str:
-        """UnlockConnector (§5.18)."""
-        return "Unlocked" if connector_id in self._connectors else "NotSupported"
-
     # ------------------------------------------------------------------ files
 
     def upload_diagnostics(self) -> str:
         """GetDiagnostics (§5.9); returns the name of the file."""
-        for self._diagnostics in UPLOAD:
-            self._send(DiagnosticsProgress(self._diagnostics))
+        for status in self._course(UPLOAD):
+            self._diagnostics = status
+            self._send(DiagnosticsProgress(status))
         return "diagnostics.zip"
 
     def upload_log(self, log_type: str, request_id: int) -> str:
         """GetLog (security white paper §5); returns the name of the file."""
-        for status in UPLOAD:
+        for status in self._course(UPLOAD):
             self._log = LogProgress(status, request_id)
             self._send(self._log)
         return f"{log_type}.txt"
 
     def update_firmware(self, request_id: int | None) -> None:
         """UpdateFirmware (§5.19), signed when there is a request id."""
-        for status in UPDATE if request_id is None else SIGNED_UPDATE:
+        for status in self._course(UPDATE if request_id is None else SIGNED_UPDATE):
             self._firmware = FirmwareProgress(status, request_id)
             self._send(self._firmware)
-        if request_id is not None:
-            self._send(SecurityEvent("FirmwareUpdated", self._moment().utc_s))
+        if request_id is not None and self._firmware.status in UPDATE_EVENTS:
+            self._tell(UPDATE_EVENTS[self._firmware.status])
+
+    def _course(self, statuses: Sequence[str]) -> Iterator[str]:
+        """The statuses of an errand, up to its failure."""
+        for status in statuses:
+            yield status
+            if FAILURES.get(self.failure) == status:
+                yield self.failure
+                return
+
+    def _tell(self, kind: str) -> None:
+        self._send(SecurityEvent(kind, self._moment().utc_s))
 
     def trigger(self, message: str) -> str | None:
         """TriggerMessage (§5.17) and its extended form; None when it is not about these things."""
@@ -85,7 +97,7 @@ class Errands:
             case "LogStatusNotification":
                 self._send(self._log)
             case "SignChargePointCertificate":
-                self._send(CertificateWanted(CSR))
+                self._send(CertificateWanted(self.csr))
             case _:
                 return None
         return "Accepted"
@@ -95,6 +107,7 @@ class Errands:
     def install_certificate(self, use: str, certificate: str) -> str:
         """InstallCertificate (security white paper §5)."""
         if not certificate.startswith(PEM_BEGIN):
+            self._tell("InvalidCentralSystemCertificate")
             return "Rejected"
         digest = hashlib.sha256(certificate.encode()).hexdigest()
         if digest[:40] not in self._certificates and len(self._certificates) >= CERTIFICATES_KEPT:
@@ -120,4 +133,8 @@ class Errands:
 
     def take_certificate(self, chain: str) -> str:
         """CertificateSigned (security white paper §5)."""
-        return "Accepted" if chain.startswith(PEM_BEGIN) else "Rejected"
+        if not chain.startswith(PEM_BEGIN):
+            self._tell("InvalidChargePointCertificate")
+            return "Rejected"
+        self.chain = chain
+        return "Accepted"

@@ -23,13 +23,15 @@ class Status(StrEnum):
     FINISHING = "Finishing"
     RESERVED = "Reserved"
     UNAVAILABLE = "Unavailable"
+    FAULTED = "Faulted"
 
 
 @dataclass(slots=True, eq=False)
 class Transaction:
     """One transaction. Messages about it hold this object, so that its id is known when they leave.
 
-    `transaction_id` is None until StartTransaction was answered (§4.8).
+    `transaction_id` is None until StartTransaction was answered (§4.8); `stopped_by` is the token
+    that was shown to end it.
     """
 
     connector_id: int
@@ -41,6 +43,7 @@ class Transaction:
     meter_stop_wh: int | None = None
     reason: str = "Local"
     reservation_id: int | None = None
+    stopped_by: str | None = None
 
     def as_running(self) -> RunningTransaction:
         """What the profile stack must know of it."""
@@ -59,14 +62,16 @@ class StatusChanged:
     connector_id: int
     status: Status
     at: float
+    error_code: str = "NoError"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPresented:
-    """Authorize (§4.1) for a token shown at a connector."""
+    """Authorize (§4.1) for a token shown at a connector; `to_end`: to end its transaction."""
 
     connector_id: int
     id_tag: str
+    to_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

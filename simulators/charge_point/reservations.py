@@ -24,14 +24,15 @@ class Kept:
 
 @dataclass(slots=True)
 class Reservations:
-    """One reservation a connector; connector 0 cannot be reserved."""
+    """One reservation a connector, one more of connector 0.
+
+    Connector 0 is any one: its own token uses it up wherever it starts, and it keeps nobody out.
+    """
 
     by_connector: dict[int, Kept] = field(default_factory=dict)
 
     def add(self, kept: Kept, status: str) -> str:
         """ReserveNow of a connector of this status: a ReservationStatus of §7.37."""
-        if kept.connector_id == 0:
-            return "Rejected"
         older = self.by_connector.get(kept.connector_id)
         renewed = older is not None and older.reservation_id == kept.reservation_id
         if status != "Available" and not renewed:
@@ -51,9 +52,12 @@ class Reservations:
         """Let time pass."""
         self.by_connector = {n: k for n, k in self.by_connector.items() if k.until > now}
 
-    def use(self, connector_id: int) -> int | None:
+    def use(self, connector_id: int, id_tag: str) -> int | None:
         """A transaction begins: the number of the reservation it uses up, None for none."""
         kept = self.by_connector.pop(connector_id, None)
+        anywhere = self.by_connector.get(0)
+        if kept is None and anywhere is not None and anywhere.is_for(id_tag, None):
+            kept = self.by_connector.pop(0)
         return None if kept is None else kept.reservation_id
 
     def keeps_out(self, connector_id: int, id_tag: str, parent: str | None) -> bool:

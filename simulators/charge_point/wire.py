@@ -100,7 +100,7 @@ def request(message: Message, hardware: Hardware, measurands: Sequence[str]) -> 
         case StatusChanged():
             asked = call.StatusNotification(
                 connector_id=message.connector_id,
-                error_code="NoError",
+                error_code=message.error_code,
                 status=message.status.value,
                 timestamp=timestamp(message.at),
             )
@@ -146,6 +146,7 @@ def _stop_request(over: Transaction) -> Any:
         meter_stop=over.meter_stop_wh,
         timestamp=timestamp(over.stopped_at or over.started_at),
         transaction_id=over.wire_id,
+        id_tag=over.stopped_by,
         reason=over.reason,
     )
 
@@ -353,12 +354,12 @@ class Wire(ChargePoint):  # type: ignore[misc, unused-ignore]
     @on(Action.clear_cache)  # type: ignore[untyped-decorator, unused-ignore]
     def on_clear_cache(self) -> Any:
         """OCPP 1.6 §5.4."""
-        return call_result.ClearCache(status=self._errands.clear_cache())
+        return call_result.ClearCache(status=self._answers.clear_cache())
 
     @on(Action.unlock_connector)  # type: ignore[untyped-decorator, unused-ignore]
     def on_unlock_connector(self, connector_id: int) -> Any:
         """OCPP 1.6 §5.18."""
-        return call_result.UnlockConnector(status=self._errands.unlock(connector_id))
+        return call_result.UnlockConnector(status=self._answers.unlock(connector_id))
 
     @on(Action.get_diagnostics)  # type: ignore[untyped-decorator, unused-ignore]
     def on_get_diagnostics(self, **_: Any) -> Any:

@@ -20,6 +20,7 @@ from csms.protocol.ocpp16.requests import (
     GET_CONFIGURATION,
     GET_DIAGNOSTICS,
     GET_LOCAL_LIST_VERSION,
+    UNLOCK_CONNECTOR,
     UPDATE_FIRMWARE,
 )
 
@@ -33,13 +34,21 @@ _DETAIL_LIMIT = 200
 
 _STATUSES: Mapping[str, Outcome] = {
     "accepted": Outcome.ACCEPTED,
+    "acceptedcanceled": Outcome.ACCEPTED,  # white paper §5: in place of the one before
     "rebootrequired": Outcome.ACCEPTED,
     "notsupported": Outcome.UNSUPPORTED,
     "notimplemented": Outcome.UNSUPPORTED,
 }
 
 # §5.5: no profile matched, so there is none left. §5.2: a session runs; done when that is over.
-_YES = frozenset({(CLEAR_CHARGING_PROFILE, "unknown"), (CHANGE_AVAILABILITY, "scheduled")})
+# §5.18 has a word of its own for yes.
+_YES = frozenset(
+    {
+        (CLEAR_CHARGING_PROFILE, "unknown"),
+        (CHANGE_AVAILABILITY, "scheduled"),
+        (UNLOCK_CONNECTOR, "unlocked"),
+    }
+)
 
 _WITHOUT_STATUS = frozenset({GET_DIAGNOSTICS, UPDATE_FIRMWARE})
 

@@ -184,3 +184,22 @@ def test_a_charger_may_say_yes_to_a_stop_and_go_on() -> None:
     desk.charge()
     assert desk.answers.remote_stop(7) == "Accepted"
     assert desk.behaviour.connector(1).transaction is not None
+
+
+def test_the_cache_is_cleared_where_there_is_one() -> None:
+    desk = Desk()
+    desk.charge()
+    assert desk.behaviour.cache == {"tag"}
+    assert desk.answers.clear_cache() == "Accepted"
+    assert desk.behaviour.cache == set()
+    desk.answers.change_configuration("AuthorizationCacheEnabled", "false")
+    assert desk.answers.clear_cache() == "Rejected"
+
+
+def test_unlocking_is_seen_at_once() -> None:
+    desk = Desk()
+    desk.charge()
+    changes = desk.changes
+    assert desk.answers.unlock(1) == "Unlocked"
+    assert desk.changes == changes + 1
+    assert desk.answers.unlock(9) == "NotSupported"

@@ -461,3 +461,34 @@ async def test_how_long_csms_takes_is_measured() -> None:
         await bench.idle()
         assert bench.point.calls == 4
         assert list(bench.point.latencies_s) == [0.0, 0.0, 0.0, 0.0]
+
+
+# ---------------------------------------------------------------------------- at the charger
+
+
+async def test_the_token_that_began_ends_it_and_is_named() -> None:
+    async with living() as bench:
+        transaction_id = await bench.charge()
+        bench.point.present_token(1, "TAG")
+        await bench.heard("StopTransaction")
+        (stop,) = bench.payloads("StopTransaction")
+        assert (stop["transactionId"], stop["idTag"], stop["reason"]) == (
+            transaction_id,
+            "TAG",
+            "Local",
+        )
+        assert bench.actions.count("Authorize") == 2
+
+
+async def test_a_broken_connector_is_reported_also_after_a_reboot() -> None:
+    async with living() as bench:
+        await bench.idle()
+        bench.point.break_down(1, "ConnectorLockFailure")
+        await bench.heard("StatusNotification", 4)
+        bench.point.reboot(power_lost=True)
+        await bench.heard("BootNotification", 2)
+        await bench.heard("StatusNotification", 7)
+        told = bench.payloads("StatusNotification")
+        for status in (told[3], told[5]):
+            assert (status["status"], status["errorCode"]) == ("Faulted", "ConnectorLockFailure")
+        assert bench.point.errands.failure == ""

@@ -58,7 +58,7 @@ def test_the_unit_it_takes_is_told(unit: RateUnit, text: str) -> None:
 
 def test_all_keys_are_given_when_none_is_asked_for() -> None:
     known, unknown = configuration().get()
-    assert len(known) == 26
+    assert len(known) == 28
     assert unknown == []
     assert [item.key for item in known if item.readonly] == [
         "NumberOfConnectors",

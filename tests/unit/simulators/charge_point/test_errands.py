@@ -19,14 +19,7 @@ USE = "CentralSystemRootCertificate"
 
 def errands() -> tuple[Errands, list[Report]]:
     sent: list[Report] = []
-    return Errands({1, 2}, moment=lambda: Moment(NOW_S, 0.0), send=sent.append), sent
-
-
-def test_small_requests() -> None:
-    it, sent = errands()
-    assert it.clear_cache() == "Accepted"
-    assert (it.unlock(2), it.unlock(3)) == ("Unlocked", "NotSupported")
-    assert sent == []
+    return Errands(moment=lambda: Moment(NOW_S, 0.0), send=sent.append), sent
 
 
 def test_uploads_and_updates_are_reported_to_their_end() -> None:
@@ -43,6 +36,25 @@ def test_uploads_and_updates_are_reported_to_their_end() -> None:
     it.update_firmware(9)
     assert FirmwareProgress("SignatureVerified", 9) in sent
     assert SecurityEvent("FirmwareUpdated", NOW_S) in sent[-1:]
+
+
+def test_uploads_and_updates_fail_as_they_are_told() -> None:
+    it, sent = errands()
+    it.failure = "UploadFailed"
+    it.upload_diagnostics()
+    assert sent == [DiagnosticsProgress("Uploading"), DiagnosticsProgress("UploadFailed")]
+    sent.clear()
+    it.failure = "DownloadFailed"
+    it.update_firmware(None)
+    assert sent == [FirmwareProgress("Downloading"), FirmwareProgress("DownloadFailed")]
+    sent.clear()
+    it.failure = "InvalidSignature"
+    it.update_firmware(4)
+    assert sent[1:] == [
+        FirmwareProgress("Downloaded", 4),
+        FirmwareProgress("InvalidSignature", 4),
+        SecurityEvent("InvalidFirmwareSignature", NOW_S),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -67,8 +79,9 @@ def test_other_triggers_are_not_its_business() -> None:
 
 
 def test_certificates_are_installed_listed_and_deleted() -> None:
-    it, _ = errands()
+    it, sent = errands()
     assert it.install_certificate(USE, "no PEM") == "Rejected"
+    assert sent == [SecurityEvent("InvalidCentralSystemCertificate", NOW_S)]
     assert it.install_certificate(USE, PEM_BEGIN) == "Accepted"
     (names,) = it.certificates(USE)
     assert it.certificates("ManufacturerRootCertificate") == []
@@ -85,6 +98,8 @@ def test_so_many_certificates_and_no_more() -> None:
 
 
 def test_a_signed_certificate_is_taken() -> None:
-    it, _ = errands()
+    it, sent = errands()
     assert it.take_certificate(PEM_BEGIN) == "Accepted"
     assert it.take_certificate("x") == "Rejected"
+    assert it.chain == PEM_BEGIN
+    assert sent == [SecurityEvent("InvalidChargePointCertificate", NOW_S)]

@@ -307,7 +307,7 @@ async def test_configuration_is_told_and_changed() -> None:
             "unknownKey": ["X"],
         }
         everything = await link.call("GetConfiguration", {})
-        assert len(everything["configurationKey"]) == 26
+        assert len(everything["configurationKey"]) == 28
 
 
 async def test_a_local_list_is_taken_and_its_version_told() -> None:
