@@ -352,6 +352,10 @@ class StationLoop:
         charger = self.state.station.charger(fact.charger_id)
         if charger is None:
             return
+        if fact.charger_id in self.contacts:
+            # A charger redials while its old socket is half open. When it happens all the time, two
+            # devices have the same identity, or one of them is not the charger.
+            self._event("connection_replaced", fact.charger_id)
         self.ledger.mark_seen(fact.charger_id)
         self.contacts.opened(charger, fact.at, tasks)
         self.ask_again(fact.charger_id)

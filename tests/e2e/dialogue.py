@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from csms.app import App, running
@@ -32,20 +34,28 @@ def accepts(action: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass
 class Dialogue:
-    """One websocket of a charger. `asked` is what csms asked, in order."""
+    """One websocket of a charger.
+
+    `asked` is what csms asked, in order; `closed` the code the socket was closed with.
+    """
 
     socket: ClientConnection
     answers: Answers = accepts
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    closed: int | None = None
     _waiting: dict[str, asyncio.Future[list[Any]]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=itertools.count)
 
     async def say(self, action: str, payload: Any, message_id: str | None = None) -> list[Any]:
         """Send a CALL and wait for the frame that answers it."""
         message_id = f"m{next(self._ids)}" if message_id is None else message_id
+        return await self.raw(json.dumps([2, message_id, action, payload]), message_id)
+
+    async def raw(self, text: str, message_id: str) -> list[Any]:
+        """Send any text and wait for the frame that answers this message id."""
         answer = asyncio.get_running_loop().create_future()
         self._waiting[message_id] = answer
-        await self.socket.send(json.dumps([2, message_id, action, payload]))
+        await self.socket.send(text)
         async with asyncio.timeout(10):
             found: list[Any] = await answer
         return found
@@ -66,16 +76,23 @@ class Dialogue:
         return await self.told("StartTransaction", start(connector_id, **changes))
 
     async def hear(self) -> None:
-        """Read until the socket ends."""
-        async for text in self.socket:
-            frame = json.loads(text)
-            if frame[0] == 2:
-                self.asked.append((frame[2], frame[3]))
-                answer = self.answers(frame[2], frame[3])
-                if answer is not None:
-                    await self.socket.send(json.dumps([3, frame[1], answer]))
-            elif (waiter := self._waiting.pop(frame[1], None)) is not None and not waiter.done():
-                waiter.set_result(frame)
+        """Read until the socket ends; whoever waits for an answer then gets a ConnectionError."""
+        with contextlib.suppress(ConnectionClosed):
+            async for text in self.socket:
+                await self._heard(json.loads(text))
+        self.closed = self.socket.close_code
+        for waiter in self._waiting.values():
+            if not waiter.done():
+                waiter.set_exception(ConnectionError(f"closed with {self.closed}"))
+
+    async def _heard(self, frame: list[Any]) -> None:
+        if frame[0] == 2:
+            self.asked.append((frame[2], frame[3]))
+            answer = self.answers(frame[2], frame[3])
+            if answer is not None:
+                await self.socket.send(json.dumps([3, frame[1], answer]))
+        elif (waiter := self._waiting.pop(frame[1], None)) is not None and not waiter.done():
+            waiter.set_result(frame)
 
     def named(self, action: str) -> list[dict[str, Any]]:
         """The payloads of every request of csms of this name."""
@@ -121,14 +138,16 @@ class Csms:
         """A charger's connection, read in the background."""
         url = f"{self.app.ocpp_url}/{identity}"
         protocols = [Subprotocol("ocpp1.6")]
-        async with connect(url, subprotocols=protocols, compression=None, proxy=None) as socket:
+        async with (
+            connect(url, subprotocols=protocols, compression=None, proxy=None) as socket,
+            asyncio.TaskGroup() as tasks,
+        ):
             dialogue = Dialogue(socket, answers)
-            hearing = asyncio.create_task(dialogue.hear())
+            hearing = tasks.create_task(dialogue.hear())
             try:
                 yield dialogue
             finally:
                 hearing.cancel()
-                await asyncio.gather(hearing, return_exceptions=True)
 
     async def get(self, path: str) -> Any:
         """What the API answers, which must be 200 and JSON."""

@@ -140,6 +140,16 @@ async def test_a_charger_in_a_loop_of_boots_gets_limits_and_no_questions() -> No
         assert site.conditions() == [Condition.CONTROLLED]
 
 
+async def test_a_connection_that_takes_the_place_of_another_is_told() -> None:
+    async with rig(station(charger("A")), "A") as site:
+        assert "connection_replaced" not in site.kinds()
+        await site.disconnect("A")
+        await site.connect("A")
+        assert "connection_replaced" not in site.kinds()
+        await site.connect("A")
+        assert site.kinds().count("connection_replaced") == 1
+
+
 async def test_a_charger_of_another_station_is_not_set_up() -> None:
     async with rig(station(charger("A")), "Z") as site:
         assert "Z" not in site.loop.contacts
