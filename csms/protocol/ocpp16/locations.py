@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
 
 WITH_USER = frozenset({"ftp", "ftps", "sftp"})
 """FTP has no other place for user and password; in a web address they are there to deceive."""
 
 SCHEMES = WITH_USER | {"http", "https"}
 
+LARGEST_PORT = 65_535
+
+_URL = re.compile(
+    r"(?P<scheme>[a-z]+)://(?:(?P<user>[^/?#]*)@)?"
+    r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:/?#@]*)(?::(?P<port>[0-9]{1,5}))?(?:[/?#].*)?"
+)
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -26,16 +31,15 @@ def unsafe(location: str) -> str:
     """
     if any(c.isspace() or not c.isprintable() or c == "\\" for c in location):
         return "has characters that no URL has"
-    try:
-        parts = urlsplit(location)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        return f"is no URL: {error}"
-    if parts.scheme not in SCHEMES:
+    parts = _URL.fullmatch(location.lower())
+    if parts is None or int(parts["port"] or 0) > LARGEST_PORT:
+        return "is no URL"
+    if parts["scheme"] not in SCHEMES:
         return f"must be one of {', '.join(sorted(SCHEMES))}"
-    if "@" in parts.netloc and (parts.scheme not in WITH_USER or parts.netloc.count("@") > 1):
+    user = parts["user"]
+    if user is not None and (parts["scheme"] not in WITH_USER or "@" in user):
         return "has a user name, which can be mistaken for the host"
-    return _unsafe_host(host or "")
+    return _unsafe_host(parts["host"].strip("[]"))
 
 
 def _unsafe_host(host: str) -> str:
