@@ -168,7 +168,10 @@ def supervisor_settings(config: Config) -> SupervisorSettings:
                 lease_s=config.lease_s,
                 clock_skew_s=config.clock_skew_s,
             ),
-            registration=RegistrationSettings(meter_interval_s=config.meter_interval_s),
+            registration=RegistrationSettings(
+                meter_interval_s=config.meter_interval_s,
+                tokens_offline=config.unknown_id_tokens == "accept",
+            ),
         ),
         recorder=RecorderSettings(
             heartbeat_interval_s=config.heartbeat_interval_s,

@@ -140,6 +140,7 @@ def _charger(charger: ChargerView) -> schemas.ChargerJson:
         firmware=clean(charger.firmware),
         last_seen_at=_iso_or_none(charger.last_seen_at),
         max_power=w_to_kw(charger.max_power_w),
+        awaiting_reboot=list(charger.awaiting_reboot),
         connectors=[connector(view) for view in charger.connectors],
     )
 

@@ -316,6 +316,9 @@ class ChargerJson(Answered):
     firmware: str = Field(description="as it introduced itself")
     last_seen_at: Time | None = Field(description="when it was heard last; null: never")
     max_power: float = Field(description="kW it gives at most, over all connectors")
+    awaiting_reboot: list[str] = Field(
+        description="configuration keys it has taken that count after its next boot"
+    )
     connectors: list[ConnectorJson] = Field(description="in order of their numbers")
 
 

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 
 from csms.control.authorization import TokenPolicy
 from csms.control.events import EventLog
+from csms.control.guesses import MOST_REFUSED, WINDOW_S, Guesses, Whereabouts
 from csms.control.local_lists import LocalLists
 from csms.control.refusals import Refusals, Spawn
 from csms.control.reservations import Reservations
 from csms.control.station_loop import StationLoop
 from csms.control.tokens import Tokens
-from csms.ports import ChargerLink, Clock, IdToken, StartReport, Store, StoredSession
+from csms.ports import ChargerLink, Clock, IdToken, StartReport, Store, StoredSession, TokenStatus
 
 
 class Access:
@@ -33,6 +34,12 @@ class Access:
         self.local_lists = LocalLists(store, link, clock, loop_of)
         self.reservations = Reservations(store, link, clock, events, self.tokens, loop_of)
         self._loop_of = loop_of
+        self._clock = clock
+        self._events = events
+        self._policy = policy
+        self._asked_for = asked_for
+        self._guesses = Guesses()
+        self._whereabouts = Whereabouts()
         self._refusals = Refusals(store, link, events, self._is_quiet)
 
     async def open(self, spawn: Spawn) -> None:
@@ -51,8 +58,37 @@ class Access:
         return charger is not None and charger.quiet
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
-        """The token with the status that holds now."""
-        return await self.tokens.authorize(charger_id, id_token)
+        """The token with the status that holds now.
+
+        A charger that has asked for too many wrong ones gets a refusal for any for a while.
+        """
+        now = self._clock.monotonic()
+        if self._guesses.is_cold(charger_id, now) and not self._is_expected(charger_id, id_token):
+            return IdToken(id_token, TokenStatus.INVALID)
+        token = await self.tokens.authorize(charger_id, id_token)
+        refused = token.status is not TokenStatus.ACCEPTED
+        if refused and self._guesses.refused(charger_id, now):
+            text = f"{charger_id}: {MOST_REFUSED} tokens refused within {WINDOW_S:g} s"
+            self._event(charger_id, "token_guessing", text)
+        return token
+
+    def _is_expected(self, charger_id: str, id_token: str) -> bool:
+        return self._asked_for(charger_id, id_token) or self._policy.is_free_vend(id_token)
+
+    def _event(self, charger_id: str, kind: str, text: str) -> None:
+        loop = self._loop_of(charger_id)
+        self._events.add("" if loop is None else loop.station_id, kind, text)
+
+    def _locate(self, stored: StoredSession) -> None:
+        """Tell of a token that was at another station a moment ago: one of the two is a copy."""
+        charger_id, name = stored.connector.charger_id, stored.id_token
+        if not name or not stored.station_id or self._is_expected(charger_id, name):
+            return
+        now = self._clock.monotonic()
+        elsewhere = self._whereabouts.seen(name, stored.station_id, now)
+        if elsewhere is not None:
+            text = f"{name} at {stored.connector}, a moment ago at station {elsewhere}"
+            self._event(charger_id, "token_elsewhere", text)
 
     @asynccontextmanager
     async def starting(self, report: StartReport) -> AsyncIterator[IdToken]:
@@ -66,5 +102,6 @@ class Access:
 
     async def started(self, report: StartReport, stored: StoredSession) -> None:
         """A start was kept, now or before: it uses up a reservation, or if refused it must end."""
+        self._locate(stored)
         await self.reservations.started(report, stored)
         self._refusals.watch(stored)

@@ -11,11 +11,12 @@ import structlog
 from csms.control.contact import Contact
 from csms.control.registration import (
     RegistrationSettings,
-    ask_for_meter_values,
     ask_for_statuses,
     hints,
     rate_unit,
+    settings_of,
 )
+from csms.control.set_up import SetUpBook
 from csms.dispatch.capability import Capability
 from csms.ports import ChargerLink
 from csms.station.model import Charger
@@ -45,11 +46,13 @@ class Contacts:
         state: StationState,
         link: ChargerLink,
         settings: RegistrationSettings,
+        set_ups: SetUpBook,
         post: Callable[[Registered], None],
     ) -> None:
         self._state = state
         self._link = link
         self._settings = settings
+        self._set_ups = set_ups
         self._post = post
         self._live: dict[str, Contact] = {}
         self._registrations: dict[str, asyncio.Task[None]] = {}
@@ -67,12 +70,22 @@ class Contacts:
         A quiet one is asked nothing, and so never becomes ready for limits.
         """
         self._live[charger.charger_id] = Contact(now)
+        self._set_ups.connected(charger.charger_id)
+        self._begin(charger, now, tasks)
+
+    def booted(self, charger: Charger, tasks: asyncio.TaskGroup) -> None:
+        """The charger has booted: it may have lost its settings, and answers that were awaited."""
+        contact = self._live.get(charger.charger_id)
+        if self._set_ups.booted(charger.charger_id) and contact is not None:
+            self._begin(charger, contact.since, tasks)
+
+    def _begin(self, charger: Charger, since: float, tasks: asyncio.TaskGroup) -> None:
         earlier = self._registrations.pop(charger.charger_id, None)
         if earlier is not None:
             earlier.cancel()
         if charger.quiet:
             return
-        self._registrations[charger.charger_id] = tasks.create_task(self._register(charger, now))
+        self._registrations[charger.charger_id] = tasks.create_task(self._register(charger, since))
 
     def closed(self, charger_id: str) -> None:
         """The charger's connection has ended."""
@@ -89,16 +102,28 @@ class Contacts:
     def keep_only(self, charger_ids: Collection[str]) -> None:
         """Forget all others: nobody will tell that the socket of one that is gone was closed."""
         self._live = {c: known for c, known in self._live.items() if c in charger_ids}
+        self._set_ups.keep_only(charger_ids)
 
     async def _register(self, charger: Charger, since: float) -> None:
         charger_id = charger.charger_id
         try:
+            await self._sit_out(charger_id, since)
             unit = await rate_unit(charger, self._link)
             # Limits first: they are not held up by what is nice to know.
             self._post(Registered(charger_id, since, Capability(unit=unit)))
-            await ask_for_meter_values(charger, self._link, self._settings)
+            wanted = settings_of(charger, self._settings)
+            await self._set_ups.set_up(charger_id, self._link, wanted)
             said = await hints(charger, self._link)
             self._post(Registered(charger_id, since, said))
             await ask_for_statuses(charger, self._link, self._state, self._settings)
         except Exception:  # boundary: a charger that cannot be set up must not stop the station
             log.exception("registration_failed", charger=charger_id)
+
+    async def _sit_out(self, charger_id: str, since: float) -> None:
+        """A charger that boots again and again gets its limits, and no question until it rests."""
+        waited = False
+        while (wait_s := self._set_ups.loop_ends_in_s(charger_id)) > 0:
+            if not waited:
+                self._post(Registered(charger_id, since, Capability()))
+            waited = True
+            await asyncio.sleep(wait_s)

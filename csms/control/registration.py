@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from csms.control.wanted_settings import Setting, wanted_settings
 from csms.dispatch.capability import Capability, Proof
 from csms.ports import ChargerLink, Outcome
 from csms.station.model import Charger, ConnectorKey, CurrentType, RateUnit
 from csms.station.state import ConnectorStatus, StationState
 
 UNIT_KEY = "ChargingScheduleAllowedChargingRateUnit"
-INTERVAL_KEY = "MeterValueSampleInterval"
 STACK_LEVEL_KEY = "ChargeProfileMaxStackLevel"
 PERIODS_KEY = "ChargingScheduleMaxPeriods"
 PROFILES_KEY = "MaxChargingProfilesInstalled"
@@ -26,11 +26,13 @@ class RegistrationSettings:
     """What a charger is asked for when it registers.
 
     `meter_interval_s`: how often it should send meter values. `status_wait_s`: how long it may
-    take to report its connectors by itself.
+    take to report its connectors by itself. `tokens_offline`: whether it may start sessions for
+    tokens it does not know while it has no connection.
     """
 
     meter_interval_s: int = 10
     status_wait_s: float = 10.0
+    tokens_offline: bool = True
 
 
 async def rate_unit(charger: Charger, link: ChargerLink) -> RateUnit:
@@ -90,21 +92,13 @@ def _number(said: str, *, least: int) -> int | None:
     return value if least <= value <= LARGEST_HINT else None
 
 
-async def ask_for_meter_values(
-    charger: Charger, link: ChargerLink, settings: RegistrationSettings
-) -> bool:
-    """Ask for meter values often enough; writes only when the charger has another interval.
-
-    Returns whether the charger now has the interval, as far as it says.
-    """
-    answer = await link.get_configuration(charger.charger_id, [INTERVAL_KEY])
-    wanted = str(settings.meter_interval_s)
-    if not answer.accepted or INTERVAL_KEY not in answer.payload:
-        return False
-    if str(answer.payload[INTERVAL_KEY]).strip() == wanted:
-        return True
-    changed = await link.change_configuration(charger.charger_id, INTERVAL_KEY, wanted)
-    return changed.accepted
+def settings_of(charger: Charger, settings: RegistrationSettings) -> tuple[Setting, ...]:
+    """What this charger is to be set to."""
+    return wanted_settings(
+        meter_interval_s=settings.meter_interval_s,
+        dc=any(c.current_type is CurrentType.DC for c in charger.connectors),
+        tokens_offline=settings.tokens_offline,
+    )
 
 
 async def ask_for_statuses(

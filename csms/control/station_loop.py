@@ -27,6 +27,7 @@ from csms.control.inbox import Inbox
 from csms.control.orders import Order, OrderBook
 from csms.control.registration import RegistrationSettings
 from csms.control.sender import SETTLED, LimitAnswered, Sender
+from csms.control.set_up import SetUpBook
 from csms.control.under_test import UnderTest
 from csms.control.watch import Watch, set_floors
 from csms.control.wishes import WishList
@@ -127,7 +128,8 @@ class StationLoop:
         self.ledger = ledger
         self.balancer = balancer
         self.settled = True
-        self.contacts = Contacts(state, link, settings.registration, self.post)
+        self.set_ups = SetUpBook(clock, self._event)
+        self.contacts = Contacts(state, link, settings.registration, self.set_ups, self.post)
         self.under_test = UnderTest()
         self.watch = Watch(settings.compliance, settings.registration.meter_interval_s)
         self._clock = clock
@@ -318,6 +320,7 @@ class StationLoop:
                 self._sender.keep(self.ledger.doubt(fact.charger_id))
                 self.ask_again(fact.charger_id)
                 self.enforcement.booted(fact.charger_id)
+                self._set_up_anew(fact.charger_id, tasks)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
             case MeterSample():
                 self._heard_time(fact.connector.charger_id, fact.measured_at, fact.at)
@@ -348,10 +351,19 @@ class StationLoop:
         charger = self.state.station.charger(fact.charger_id)
         if charger is None:
             return
+        if fact.charger_id in self.contacts:
+            # A charger redials while its old socket is half open. When it happens all the time, two
+            # devices have the same identity, or one of them is not the charger.
+            self._event("connection_replaced", fact.charger_id)
         self.ledger.mark_seen(fact.charger_id)
         self.contacts.opened(charger, fact.at, tasks)
         self.ask_again(fact.charger_id)
         self._event("charger_connected", fact.charger_id)
+
+    def _set_up_anew(self, charger_id: str, tasks: asyncio.TaskGroup) -> None:
+        charger = self.state.station.charger(charger_id)
+        if charger is not None:
+            self.contacts.booted(charger, tasks)
 
     def ask_again(self, charger_id: str) -> None:
         """The charger may have forgotten its limits: give them once more, and without waiting."""

@@ -66,7 +66,10 @@ class ConnectorView:
 
 @dataclass(frozen=True, slots=True)
 class ChargerView:
-    """One charger and its connectors."""
+    """One charger and its connectors.
+
+    `awaiting_reboot` are configuration keys it has taken and that count after its next boot.
+    """
 
     charger_id: str
     condition: Condition
@@ -77,6 +80,7 @@ class ChargerView:
     last_seen_at: float | None
     max_power_w: int
     connectors: tuple[ConnectorView, ...]
+    awaiting_reboot: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

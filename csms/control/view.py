@@ -83,6 +83,7 @@ def _charger(loop: StationLoop, charger: Charger, now: Conditions) -> ChargerVie
         last_seen_at=known.last_seen_at,
         max_power_w=charger.max_power_w,
         connectors=tuple(_connector(loop, c, now) for c in charger.connectors),
+        awaiting_reboot=loop.set_ups.awaiting_reboot(charger.charger_id),
     )
 
 

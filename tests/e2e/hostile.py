@@ -98,6 +98,20 @@ class RawClient:
         self.reader = reader
         self.writer = writer
 
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, url: str) -> AsyncIterator[RawClient]:
+        """A client of the server at this `ws://HOST:PORT/…`."""
+        host, _, port = url.split("/")[2].rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            async with asyncio.timeout(20):
+                yield cls(reader, writer)
+        finally:
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
     async def upgrade(self, identity: str = "RAW") -> None:
         self.writer.write(request(identity))
         answer = await self.reader.readuntil(b"\r\n\r\n")
@@ -138,14 +152,8 @@ def request(identity: str = "RAW", *more: str) -> bytes:
 
 @asynccontextmanager
 async def raw_client(bench: Bench) -> AsyncIterator[RawClient]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", bench.server.port)
-    try:
-        async with asyncio.timeout(10):
-            yield RawClient(reader, writer)
-    finally:
-        writer.transport.abort()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+    async with RawClient.to(f"ws://127.0.0.1:{bench.server.port}/ocpp") as client:
+        yield client
 
 
 def masked(opcode: Opcode, data: bytes, *, fin: bool = True, rsv: int = 0) -> bytes:

@@ -19,6 +19,7 @@ from jsonschema.exceptions import ValidationError
 from ocpp.v16.enums import Action, ChargingProfilePurposeType  # type: ignore[import-untyped, unused-ignore]
 
 from csms.errors import ProtocolError
+from csms.protocol.ocpp16 import locations
 
 CANCEL_RESERVATION = str(Action.cancel_reservation.value)
 CHANGE_AVAILABILITY = str(Action.change_availability.value)
@@ -28,12 +29,14 @@ GET_COMPOSITE_SCHEDULE = str(Action.get_composite_schedule.value)
 GET_CONFIGURATION = str(Action.get_configuration.value)
 GET_DIAGNOSTICS = str(Action.get_diagnostics.value)
 GET_LOCAL_LIST_VERSION = str(Action.get_local_list_version.value)
+GET_LOG = str(Action.get_log.value)
 REMOTE_START_TRANSACTION = str(Action.remote_start_transaction.value)
 REMOTE_STOP_TRANSACTION = str(Action.remote_stop_transaction.value)
 RESERVE_NOW = str(Action.reserve_now.value)
 RESET = str(Action.reset.value)
 SEND_LOCAL_LIST = str(Action.send_local_list.value)
 SET_CHARGING_PROFILE = str(Action.set_charging_profile.value)
+SIGNED_UPDATE_FIRMWARE = str(Action.signed_update_firmware.value)
 TRIGGER_MESSAGE = str(Action.trigger_message.value)
 UNLOCK_CONNECTOR = str(Action.unlock_connector.value)
 UPDATE_FIRMWARE = str(Action.update_firmware.value)
@@ -326,7 +329,21 @@ def _unlock_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def _place_rule(field: str) -> _Rule:
+    """The rule for a message that names a place for files in this field."""
+
+    def rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
+        why = locations.unsafe(str(_at(payload, field)))
+        return (field, why) if why else None
+
+    return rule
+
+
 _RULES: Mapping[str, _Rule] = {
+    GET_DIAGNOSTICS: _place_rule("location"),
+    UPDATE_FIRMWARE: _place_rule("location"),
+    GET_LOG: _place_rule("log.remoteLocation"),
+    SIGNED_UPDATE_FIRMWARE: _place_rule("firmware.location"),
     SET_CHARGING_PROFILE: _profile_rule,
     REMOTE_START_TRANSACTION: _start_rule,
     UNLOCK_CONNECTOR: _unlock_rule,

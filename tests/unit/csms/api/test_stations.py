@@ -57,6 +57,7 @@ SHOWN: dict[str, Any] = {
             "firmware": "1.0",
             "lastSeenAt": "2023-11-14T22:13:20.250000Z",
             "maxPower": 200.0,
+            "awaitingReboot": [],
             "connectors": [
                 {
                     "idx": 1,

@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
+from csms.control.guesses import COLD_S, MOST_REFUSED
 from csms.control.recorder import RecorderSettings
 from csms.ports import IdToken, TokenStatus
+from csms.station.model import ConnectorKey
+from tests.stations import charger, station
 from tests.unit.csms.control.desk import A1, desk
-from tests.unit.csms.control.fakes import start_report
+from tests.unit.csms.control.fakes import TAG, site, start_report
+
+STRICT = RecorderSettings(accept_unknown_tokens=False, free_vend_token="FREE")  # noqa: S106
 
 
 async def test_the_settings_fill_the_store_when_it_opens() -> None:
@@ -34,3 +40,29 @@ async def test_a_refused_start_is_seen_to_once() -> None:
         await asyncio.sleep(0)
         it.access.stop()
     assert spawned[0].cancelled()
+
+
+async def test_a_charger_that_guesses_is_refused_unseen_for_a_while() -> None:
+    async with desk(STRICT) as it:
+        await it.rig.store.save_token(IdToken("GOOD"))
+        refused = [await it.recorder.authorize("A", f"T{n}") for n in range(MOST_REFUSED)]
+        assert {token.status for token in refused} == {TokenStatus.INVALID}
+        assert (await it.recorder.authorize("A", "GOOD")).status is TokenStatus.INVALID
+        # One that needs none is no guess.
+        assert (await it.recorder.authorize("A", "FREE")).status is TokenStatus.ACCEPTED
+        texts = [e.text for e in it.rig.events.after(0) if e.kind == "token_guessing"]
+        assert texts == ["A: 10 tokens refused within 60 s"]
+        it.rig.clock.advance(COLD_S)
+        assert (await it.recorder.authorize("A", "GOOD")).status is TokenStatus.ACCEPTED
+
+
+async def test_a_token_at_two_stations_is_told() -> None:
+    one = replace(station(charger("A")), station_id="ONE")
+    two = replace(station(charger("B")), station_id="TWO")
+    async with site(one, two) as it:
+        await it.start(A1)
+        await it.start(ConnectorKey("B", 1), "")
+        await it.start(ConnectorKey("B", 1), TAG.lower())
+        await it.start(ConnectorKey("B", 2))
+        texts = [e.text for e in it.supervisor.events() if e.kind == "token_elsewhere"]
+        assert texts == ["tag at B/1, a moment ago at station ONE"]

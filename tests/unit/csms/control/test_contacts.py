@@ -7,10 +7,11 @@ from dataclasses import replace
 from structlog.testing import capture_logs
 
 from csms.control.contacts import Registered
-from csms.control.registration import HINT_KEYS, INTERVAL_KEY, UNIT_KEY, RegistrationSettings
+from csms.control.registration import HINT_KEYS, UNIT_KEY, RegistrationSettings
+from csms.control.wanted_settings import INTERVAL_KEY, MEASURANDS_KEY
 from csms.dispatch.capability import Capability
 from csms.dispatch.standing import Condition
-from csms.station.facts import ConnectorStatusReported
+from csms.station.facts import ChargerBooted, ConnectorStatusReported
 from csms.station.model import ConnectorKey, RateUnit
 from csms.station.state import ConnectorStatus
 from tests.stations import charger, station
@@ -59,6 +60,7 @@ async def test_a_charger_is_set_up_after_it_has_its_fallbacks_on_the_way() -> No
         assert site.link.requests == [
             ("get_configuration", "A", INTERVAL_KEY),
             ("change_configuration", "A", INTERVAL_KEY, "60"),
+            ("get_configuration", "A", MEASURANDS_KEY),
             *(("get_configuration", "A", key) for key in HINT_KEYS),
             ("trigger", "A", "StatusNotification", 2),
         ]
@@ -67,7 +69,7 @@ async def test_a_charger_is_set_up_after_it_has_its_fallbacks_on_the_way() -> No
 async def test_a_charger_has_time_to_report_its_connectors_by_itself() -> None:
     settings = loop_settings(registration=RegistrationSettings(status_wait_s=3_600.0))
     async with rig(station(charger("A")), "A", settings=settings) as site:
-        assert [r[0] for r in site.link.requests] == ["get_configuration"] * 5
+        assert [r[0] for r in site.link.requests] == ["get_configuration"] * 6
 
 
 async def test_a_charger_that_cannot_be_set_up_does_not_stop_the_station() -> None:
@@ -86,6 +88,8 @@ async def test_a_quiet_charger_is_asked_nothing_and_counts_at_its_maximum() -> N
         await site.start(ConnectorKey("Q", 1))
         await site.start(ONE)
         await site.later(20.0)
+        site.loop.post(ChargerBooted("Q", site.clock.now()))
+        await site.quiet()
         assert [r for r in site.link.requests if r[1] == "Q"] == []
         assert [c for c in site.link.limits if c.connector.charger_id == "Q"] == []
         assert site.link.last(ONE).limit.value_w == 50_000
@@ -101,6 +105,49 @@ async def test_a_quiet_charger_is_asked_nothing_and_counts_at_its_maximum() -> N
         await site.connect("Q")
         await site.later(20.0)
         assert [r for r in site.link.requests if r[1] == "Q"] == []
+
+
+async def test_a_charger_that_boots_is_set_up_anew_but_written_only_once() -> None:
+    async with rig(station(charger("A"))) as site:
+        site.link.configuration[INTERVAL_KEY] = "900"
+        await site.connect("A")
+        await site.later(3_600.0)
+        site.link.requests.clear()
+        site.loop.post(ChargerBooted("A", site.clock.now()))
+        await site.quiet()
+        assert [r[2] for r in site.link.requests] == [MEASURANDS_KEY, *HINT_KEYS]
+
+
+async def test_a_boot_before_the_first_answer_is_no_second_beginning() -> None:
+    async with rig(station(charger("A"))) as site:
+        site.link.configuration_ready.clear()
+        await site.connect("A")
+        site.loop.post(ChargerBooted("A", site.clock.now()))
+        await site.quiet()
+        site.link.configuration_ready.set()
+        await site.quiet()
+        assert len(site.link.named("get_configuration")) == 6
+
+
+async def test_a_charger_in_a_loop_of_boots_gets_limits_and_no_questions() -> None:
+    async with rig(station(ac_charger())) as site:
+        for _ in range(3):
+            site.loop.post(ChargerBooted("AC", site.clock.now()))
+        site.loop.post(ChargerBooted("Z", site.clock.now()))
+        await site.connect("AC")
+        assert site.link.requests == []
+        assert len(site.link.limits) == 2
+        assert site.conditions() == [Condition.CONTROLLED]
+
+
+async def test_a_connection_that_takes_the_place_of_another_is_told() -> None:
+    async with rig(station(charger("A")), "A") as site:
+        assert "connection_replaced" not in site.kinds()
+        await site.disconnect("A")
+        await site.connect("A")
+        assert "connection_replaced" not in site.kinds()
+        await site.connect("A")
+        assert site.kinds().count("connection_replaced") == 1
 
 
 async def test_a_charger_of_another_station_is_not_set_up() -> None:

@@ -5,20 +5,21 @@ import pytest
 from csms.control.registration import (
     FEATURES_KEY,
     HINT_KEYS,
-    INTERVAL_KEY,
     PERIODS_KEY,
     PROFILES_KEY,
     STACK_LEVEL_KEY,
     UNIT_KEY,
     RegistrationSettings,
-    ask_for_meter_values,
     ask_for_statuses,
     hints,
     rate_unit,
+    settings_of,
 )
+from csms.control.wanted_settings import INTERVAL_KEY, MEASURANDS_KEY, OFFLINE_KEY
 from csms.dispatch.capability import Capability, Proof
 from csms.ports import Answer, Outcome
 from csms.station.model import (
+    Charger,
     ConnectorKey,
     CurrentType,
     RateUnit,
@@ -142,40 +143,39 @@ async def test_a_charger_that_does_not_answer_is_asked_once(outcome: Outcome) ->
     assert len(link.named("get_configuration")) == 1
 
 
-async def test_an_interval_that_is_right_is_not_written() -> None:
-    link = FakeLink()
-    link.configuration[INTERVAL_KEY] = " 10 "
-    assert await ask_for_meter_values(charger(), link, SETTINGS) is True
-    assert link.requests == [("get_configuration", "CP001", INTERVAL_KEY)]
+@pytest.mark.parametrize(
+    ("settings", "built", "keys"),
+    [
+        (RegistrationSettings(), charger(), [INTERVAL_KEY, MEASURANDS_KEY]),
+        (
+            RegistrationSettings(tokens_offline=False),
+            charger(),
+            [INTERVAL_KEY, MEASURANDS_KEY, OFFLINE_KEY],
+        ),
+    ],
+)
+def test_few_settings_are_wanted(
+    settings: RegistrationSettings, built: Charger, keys: list[str]
+) -> None:
+    assert [setting.key for setting in settings_of(built, settings)] == keys
 
 
-async def test_another_interval_is_changed() -> None:
-    link = FakeLink()
-    link.configuration[INTERVAL_KEY] = "900"
-    assert await ask_for_meter_values(charger(), link, SETTINGS) is True
-    assert link.named("change_configuration") == [("CP001", INTERVAL_KEY, "10")]
+def test_the_interval_is_the_configured_one() -> None:
+    interval, _ = settings_of(charger(), RegistrationSettings(meter_interval_s=60))
+    assert interval.ladder("900") == ["60"]
 
 
-async def test_a_charger_that_will_not_change_its_interval_keeps_it() -> None:
-    link = FakeLink()
-    link.configuration[INTERVAL_KEY] = "900"
-    link.answers["change_configuration"] = NO
-    assert await ask_for_meter_values(charger(), link, SETTINGS) is False
-
-
-async def test_a_charger_that_does_not_know_the_key_is_left_alone() -> None:
-    link = FakeLink()
-    link.configuration.clear()
-    assert await ask_for_meter_values(charger(), link, SETTINGS) is False
-    assert link.named("change_configuration") == []
-
-
-async def test_a_charger_that_does_not_answer_is_left_alone() -> None:
-    link = FakeLink()
-    link.configuration[INTERVAL_KEY] = "900"
-    link.answers["get_configuration"] = Answer(Outcome.TIMEOUT)
-    assert await ask_for_meter_values(charger(), link, SETTINGS) is False
-    assert link.named("change_configuration") == []
+@pytest.mark.parametrize(
+    ("built", "first"),
+    [
+        (charger(), "Power.Active.Import,Energy.Active.Import.Register,SoC"),
+        (ac_charger(first=CurrentType.DC), "Power.Active.Import,Energy.Active.Import.Register,SoC"),
+        (ac_charger(), "Power.Active.Import,Energy.Active.Import.Register"),
+    ],
+)
+def test_only_dc_is_asked_for_the_state_of_charge(built: Charger, first: str) -> None:
+    _, measurands = settings_of(built, SETTINGS)
+    assert measurands.ladder("")[0] == first
 
 
 async def test_connectors_that_have_not_reported_are_asked_for_their_status() -> None:

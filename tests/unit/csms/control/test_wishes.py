@@ -8,6 +8,7 @@ from csms.control.capabilities import CapabilityBook
 from csms.control.contact import Contact
 from csms.control.contacts import Contacts, Registered
 from csms.control.orders import OrderBook
+from csms.control.set_up import SetUpBook
 from csms.control.wishes import WishList
 from csms.dispatch.commands import Form, Purpose, Scope, SetLimit
 from csms.dispatch.ledger import Ledger
@@ -25,7 +26,7 @@ from csms.station.model import (
 from csms.station.state import StationState
 from csms.storage.memory import MemoryStore
 from tests.stations import charger, station
-from tests.unit.csms.control.fakes import FakeLink, ac_charger, loop_settings, rig
+from tests.unit.csms.control.fakes import FakeClock, FakeLink, ac_charger, loop_settings, rig
 
 ONE = ConnectorKey("A", 1)
 
@@ -50,7 +51,8 @@ def test_what_is_to_be_told_once_more_is_asked_for_until_it_is_told() -> None:
     capabilities = CapabilityBook(MemoryStore())
     orders = OrderBook(state, capabilities, itertools.count(1), DispatchPolicy())
     wishes = WishList(state, Ledger(state.station), orders)
-    ready = Ready(state, FakeLink(), loop_settings().registration, post)
+    set_ups = SetUpBook(FakeClock(), lambda _kind, _text: None)
+    ready = Ready(state, FakeLink(), loop_settings().registration, set_ups, post)
     assert fallbacks(wishes.of({}, ready)) == [("A/1", False), ("A/2", False), ("B/1", False)]
     wishes.again(ONE)
     wishes.again(ConnectorKey("B", 1))

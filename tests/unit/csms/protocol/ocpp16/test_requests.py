@@ -283,3 +283,42 @@ def test_a_fault_names_its_field_and_its_value(
 )
 def test_what_is_as_the_standard_has_it(action: str, payload: dict[str, Any]) -> None:
     assert requests.faults(action, payload) == []
+
+
+NOWHERE = "http://127.0.0.1/"
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "field"),
+    [
+        ("GetDiagnostics", {"location": NOWHERE}, "location"),
+        (
+            "UpdateFirmware",
+            {"location": NOWHERE, "retrieveDate": "2026-01-01T00:00:00Z"},
+            "location",
+        ),
+        (
+            "GetLog",
+            {"logType": "SecurityLog", "requestId": 1, "log": {"remoteLocation": NOWHERE}},
+            "log.remoteLocation",
+        ),
+        (
+            "SignedUpdateFirmware",
+            {
+                "requestId": 1,
+                "firmware": {
+                    "location": NOWHERE,
+                    "retrieveDateTime": "2026-01-01T00:00:00Z",
+                    "signingCertificate": "",
+                    "signature": "",
+                },
+            },
+            "firmware.location",
+        ),
+    ],
+)
+def test_a_charger_is_not_sent_to_itself_for_files(
+    action: str, payload: dict[str, Any], field: str
+) -> None:
+    faults = requests.faults(action, payload)
+    assert [(f.field, f.value) for f in faults] == [(field, NOWHERE)]

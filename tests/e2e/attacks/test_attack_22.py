@@ -1,0 +1,81 @@
+"""A22: a day's frames, recorded and played again.
+
+The wire itself is TLS's matter: tests/e2e/attacks/test_attack_01.py and test_attack_12.py.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.dialogue import Csms, Dialogue, csms_of, sample, start, station, stop
+
+SESSIONS = 24
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def written(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def live_a_day(charger: Dialogue) -> list[tuple[str, dict[str, Any]]]:
+    """A session an hour; what was said, in order."""
+    said: list[tuple[str, dict[str, Any]]] = []
+    for number in range(SESSIONS):
+        began = DAY + timedelta(hours=number)
+        meter = 1_000 * number
+        asked = start(meterStart=meter, timestamp=written(began))
+        one = (await charger.told("StartTransaction", asked))["transactionId"]
+        ended = written(began + timedelta(minutes=50))
+        rest = [
+            ("MeterValues", sample(one)),
+            ("StopTransaction", stop(one, meterStop=meter + 1_000, timestamp=ended)),
+        ]
+        for action, payload in rest:
+            await charger.told(action, payload)
+        said += [("StartTransaction", asked), *rest]
+    return said
+
+
+async def bills(csms: Csms) -> list[dict[str, Any]]:
+    assert await csms.sessions("running") == []
+    return await csms.sessions("ended")
+
+
+async def test_a_day_played_again_makes_no_bill(tmp_path: Path) -> None:
+    async with csms_of(tmp_path, station("A", "B")) as csms:
+        async with csms.dial("A") as charger:
+            await charger.boot()
+            said = await live_a_day(charger)
+        before = await bills(csms)
+        assert len(before) == SESSIONS
+        async with csms.dial("A") as charger:
+            await charger.boot()
+            for action, payload in said:
+                await charger.told(action, payload)
+        assert await bills(csms) == before
+        assert await csms.quarantined("A") == []
+    # Nor after a restart, from the raw frames, in the wrong order.
+    async with csms_of(tmp_path, station("A", "B")) as csms, csms.dial("A") as charger:
+        await charger.boot()
+        for number, (action, payload) in enumerate(reversed(said)):
+            frame = await charger.say(action, json.loads(json.dumps(payload)), f"again-{number}")
+            assert frame[0] == 3
+        assert await bills(csms) == before
+
+
+async def test_a_day_played_as_another_charger_ends_nothing_of_its_owner(tmp_path: Path) -> None:
+    async with csms_of(tmp_path, station("A", "B")) as csms:
+        async with csms.dial("A") as charger:
+            await charger.boot()
+            said = await live_a_day(charger)
+        before = await bills(csms)
+        async with csms.dial("B") as thief:
+            await thief.boot()
+            for action, payload in said:
+                if action != "StartTransaction":
+                    await thief.told(action, payload)
+        assert await bills(csms) == before
+        assert len(await csms.quarantined("B")) == SESSIONS

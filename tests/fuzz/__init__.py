@@ -1,0 +1,1 @@
+"""Frames nobody should send, as many as asked for: `python -m tests.fuzz --help`."""
