@@ -37,6 +37,7 @@ from csms.protocol.exposure import Exposure, exposure
 from csms.protocol.link import OcppLink
 from csms.protocol.liveness import LivenessSettings
 from csms.protocol.ocpp16 import routes
+from csms.protocol.pace import PacePolicy
 from csms.protocol.server import OcppServer, ServerSettings
 from csms.protocol.tls import TlsSettings, server_context
 from csms.protocol.wire import WireLimits
@@ -242,6 +243,13 @@ def server_settings(config: Config) -> ServerSettings:
             boot_quiet_s=config.boot_quiet_s,
             no_boot_wait_s=config.no_boot_wait_s,
             max_frame_chars=config.max_frame_bytes,
+            outward_calls=config.calls_waiting,
+            pace=PacePolicy(
+                frames_per_s=config.charger_messages_per_s,
+                frames_burst=config.charger_messages_burst,
+                chars_per_s=config.charger_bytes_per_s,
+                chars_burst=max(PacePolicy().chars_burst, config.charger_bytes_per_s),
+            ),
             liveness=LivenessSettings(
                 ping_interval_s=config.ping_interval_s, idle_timeout_s=config.idle_timeout_s
             ),

@@ -153,6 +153,18 @@ class Config(BaseModel):
     write_buffer_bytes: int = Field(
         262_144, ge=16_384, le=16_777_216, description="most that may wait to be sent to a charger"
     )
+    charger_messages_per_s: float = Field(
+        10.0, ge=0.1, le=100_000, description="messages of a charger read in a second, at length"
+    )
+    charger_messages_burst: int = Field(
+        60, ge=1, le=1_000_000, description="messages of a charger read at once after a silence"
+    )
+    charger_bytes_per_s: int = Field(
+        65_536, ge=1_024, le=1_073_741_824, description="bytes of a charger read in a second"
+    )
+    calls_waiting: int = Field(
+        8, ge=1, le=1_000, description="requests that may wait for a charger, beside its limits"
+    )
     idle_timeout_s: float = Field(
         900.0, ge=10, le=86_400, description="a connection silent for this long is closed"
     )

@@ -20,6 +20,7 @@ from csms.control.doorkeeper import DoorSettings
 from csms.control.supervisor import UnknownChargers
 from csms.errors import ConfigError, StorageError
 from csms.ports import Credential, TokenStatus
+from csms.protocol.pace import PacePolicy
 from csms.station.document import parse_station
 from csms.storage import MemoryStore
 
@@ -146,6 +147,10 @@ def test_settings_reach_the_server() -> None:
             ocpp_port=9001,
             max_frame_bytes=5_000,
             write_buffer_bytes=20_000,
+            charger_messages_per_s=3.0,
+            charger_messages_burst=7,
+            charger_bytes_per_s=300_000,
+            calls_waiting=4,
             call_timeout_s=3.0,
             boot_quiet_s=0.5,
             no_boot_wait_s=4.0,
@@ -156,6 +161,8 @@ def test_settings_reach_the_server() -> None:
     assert (settings.host, settings.port) == ("::1", 9001)
     assert settings.max_frame_bytes == 5_000
     assert settings.wire.write_buffer_bytes == 20_000
+    assert settings.connection.pace == PacePolicy(3.0, 7, 300_000, 300_000)
+    assert settings.connection.outward_calls == 4
     assert settings.connection.max_frame_chars == 5_000
     assert settings.connection.call_timeout_s == 3.0
     assert settings.connection.boot_quiet_s == 0.5
