@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import uuid
@@ -55,6 +56,8 @@ log = structlog.get_logger(__name__)
 
 LARGEST_TRANSACTION_ID = 2**31 - 1
 ID_ATTEMPTS = 5
+ANSWER_S = 5.0
+"""How long a boot waits for the database before it is answered from memory."""
 PAYLOAD_CHARS = 65_536
 """What is kept at most of a message that could not be used."""
 PLAUSIBLE_SINCE = 946_684_800.0
@@ -122,7 +125,7 @@ class StationRecorder:
             accepted=True,
             last_seen_at=now,
         )
-        await self._store.save_charger(record)
+        await self._keep_boot(record)
         self.records[report.charger_id] = record
         self.record(
             ChargerBooted(
@@ -130,6 +133,19 @@ class StationRecorder:
             )
         )
         return BootVerdict(accepted=True, interval_s=self._settings.heartbeat_interval_s)
+
+    async def _keep_boot(self, record: ChargerRecord) -> None:
+        """Keep what a boot told. That it has been here is kept already: more than that can wait.
+
+        So a known charger is answered though the database is down or slow (safety.md §3.3).
+        """
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._store.save_charger(record)
+        except (StorageError, TimeoutError) as error:
+            if record.charger_id not in self.records:
+                raise StorageError(f"charger {record.charger_id} is not kept: {error}") from error
+            log.warning("boot_not_kept", charger_id=record.charger_id, error=str(error))
 
     async def remember(self, charger_id: str) -> None:
         """Remember that the charger has been here.

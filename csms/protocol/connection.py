@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from csms.errors import ProtocolError
+from csms.errors import ProtocolError, StorageError
 from csms.ports import Clock, Frame, FrameLog
 from csms.protocol import rpc
 from csms.protocol.framing import printable
@@ -35,6 +35,14 @@ Handler = Callable[[str, Any], Awaitable[dict[str, Any]]]
 
 ANSWER_FIRST = "StartTransaction"
 """Its answer carries the transaction id. A limit that names this id must not overtake it."""
+
+NEVER_LIED_TO = frozenset({"StartTransaction", "StopTransaction"})
+"""What cannot be kept is not answered (law 5): a charger that hears nothing asks again.
+
+A CALLERROR would count as an attempt, and chargers give up after a few (safety.md §3.3).
+"""
+
+CLOSE_TRY_AGAIN = 1013
 
 FRAMES_BETWEEN_YIELDS = 16
 LOGGED_CHARS = 65536
@@ -85,7 +93,9 @@ class ConnectionSettings:
 
     `inward_calls` may be in work before reading stops, `outward_calls` of ours may wait beside the
     limits (safety.md §3.2: 16 and 8). More than `stray_answers` to nothing close (A15: 100), and so
-    do `silent_calls` of ours without an answer from a charger that still sends (§3.2: 3).
+    do `silent_calls` of ours without an answer from a charger that still sends (§3.2: 3). A charger
+    whose transaction could not be kept is closed `unkept_close_s` later (§3.3: 30 s), unless one
+    has been kept since.
     """
 
     call_timeout_s: float = 30.0
@@ -99,6 +109,7 @@ class ConnectionSettings:
     outward_calls: int = 8
     stray_answers: int = 100
     silent_calls: int = 3
+    unkept_close_s: float = 30.0
     max_frame_chars: int = 1 << 20
     liveness: LivenessSettings = field(default_factory=LivenessSettings)
     pace: PacePolicy = field(default_factory=PacePolicy)
@@ -168,6 +179,7 @@ class Connection:
         self._booted = False
         self._usable = True
         self._abort_at = now
+        self._unkept_since: float | None = None
         self._lost = False
         self._ignored = 0
         self._inbox: deque[CallReceived] = deque()
@@ -385,6 +397,8 @@ class Connection:
                 error=printable(str(error)),
             )
             self._apply(self._peer.reply_error(call, error))
+        except StorageError as error:
+            self._not_kept(call, error)
         except Exception:  # boundary: one request never costs the connection
             log.exception(
                 "request_failed", charger_id=self.charger_id, action=printable(call.action, 64)
@@ -392,8 +406,25 @@ class Connection:
             self._apply(self._peer.reply_error(call, ProtocolError("InternalError")))
         else:
             now = self._around.clock.monotonic()
+            if call.action in NEVER_LIED_TO:
+                self._unkept_since = None
             self._apply(self._peer.reply(call, payload, now))
             self._release(call.action, payload, now)
+
+    def _not_kept(self, call: CallReceived, error: StorageError) -> None:
+        log.warning(
+            "not_kept",
+            charger_id=self.charger_id,
+            action=printable(call.action, 64),
+            error=printable(str(error)),
+        )
+        if call.action not in NEVER_LIED_TO:
+            self._apply(self._peer.reply_error(call, ProtocolError("InternalError")))
+            return
+        self._peer.withhold(call)
+        if self._unkept_since is None:
+            self._unkept_since = self._around.clock.monotonic()
+        self._stir.set()
 
     def _release(self, action: str, payload: Mapping[str, Any], now: float) -> None:
         """Let CALLs go, when the request just answered is a reason to."""
@@ -430,11 +461,20 @@ class Connection:
         if reason is not None:
             self.close(rpc.CLOSE_UNRESPONSIVE, reason)
             return self._abort_at
+        close_at = self._unkept_close_at()
+        if close_at is not None and now >= close_at:
+            self.close(CLOSE_TRY_AGAIN, "the database does not take its transactions")
+            return self._abort_at
         if self._liveness.ping_due(now):
             self._socket.write_ping()
-        deadline = self._peer.next_deadline()
-        next_sign = self._liveness.next_at(signs)
-        return next_sign if deadline is None else min(deadline, next_sign)
+        times = [self._peer.next_deadline(), close_at, self._liveness.next_at(signs)]
+        return min(at for at in times if at is not None)
+
+    def _unkept_close_at(self) -> float | None:
+        """When to close because a transaction was not kept; None for not at all."""
+        if self._unkept_since is None:
+            return None
+        return self._unkept_since + self._settings.unkept_close_s
 
     def _end(self) -> None:
         """The connection is of no more use. Answers still owed are kept for a repeated request."""

@@ -27,6 +27,7 @@ A call inward. Always taken, whatever is pending outward (crossing calls are leg
     (new)     frame, `max_inward` in work       gone       Send CALLERROR
     in work   the same frame again              in work    CallRepeated
     in work   reply(), reply_error()            answered   Send, once for each copy that came
+    in work   withhold()                        gone
     answered  the same frame again              answered   CallRepeated, Send of the same answer
     answered  newer answers, keep_s             gone
 
@@ -378,6 +379,10 @@ class Peer:
         """Answer with a CALLERROR. It is not kept: the same request may succeed next time."""
         text = framing.write_error(call.message_id, error.code, error.description)
         return self._answer(call, text)
+
+    def withhold(self, call: CallReceived) -> None:
+        """Give no answer: the other side will ask again. The same frame is then a new request."""
+        self._in_work.pop(call.key, None)
 
     def _answer(self, call: CallReceived, text: str) -> list[Event]:
         copies = self._in_work.pop(call.key, 0)

@@ -19,6 +19,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from csms.errors import StorageError
 from csms.ports import Clock, Doorkeeper, FrameLog, Gate, Recorder
 from csms.protocol import auth
 from csms.protocol.auth import Refusal, Visitor
@@ -182,7 +183,23 @@ class OcppServer:
         headers = request.headers
         if self._connections >= self._settings.max_connections:
             return self._refuse(socket, request, FULL)
-        verdict = await auth.admit(
+        try:
+            verdict = await self._admit(socket, request)
+        except StorageError as error:
+            log.warning("handshake_not_kept", peer=_address(socket), error=printable(str(error)))
+            return self._refuse(socket, request, NOT_NOW)
+        if isinstance(verdict, Refusal):
+            return self._refuse(socket, request, verdict)
+        socket.visitor = verdict
+        if headers.get_all(PROTOCOL_HEADER):
+            del headers[PROTOCOL_HEADER]
+        if verdict.subprotocol is not None:
+            headers[PROTOCOL_HEADER] = verdict.subprotocol
+        return None
+
+    async def _admit(self, socket: ChargerSocket, request: Request) -> Visitor | Refusal:
+        headers = request.headers
+        return await auth.admit(
             self._door,
             request.path,
             origins=headers.get_all("Origin"),
@@ -192,14 +209,6 @@ class OcppServer:
             secure=socket.transport.get_extra_info("sslcontext") is not None,
             certificate=certificate_names(socket.transport.get_extra_info("peercert")),
         )
-        if isinstance(verdict, Refusal):
-            return self._refuse(socket, request, verdict)
-        socket.visitor = verdict
-        if headers.get_all(PROTOCOL_HEADER):
-            del headers[PROTOCOL_HEADER]
-        if verdict.subprotocol is not None:
-            headers[PROTOCOL_HEADER] = verdict.subprotocol
-        return None
 
     def _refuse(self, socket: ChargerSocket, request: Request, refusal: Refusal) -> Response:
         log.debug(  # the doorkeeper tells of it, but not as often as an outsider likes
@@ -211,7 +220,7 @@ class OcppServer:
         response = socket.respond(refusal.status, refusal.text)
         if refusal.status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = CHALLENGE
-        elif refusal.status is HTTPStatus.TOO_MANY_REQUESTS:
+        elif refusal.status in ASK_AGAIN_LATER:
             response.headers["Retry-After"] = RETRY_AFTER_S
         return response
 
@@ -243,7 +252,9 @@ class OcppServer:
 
 CHALLENGE = 'Basic realm="csms", charset="UTF-8"'
 RETRY_AFTER_S = "60"
+ASK_AGAIN_LATER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 FULL = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n")
+NOT_NOW = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not now.\n")
 
 
 def _port(listener: Server | None) -> int:

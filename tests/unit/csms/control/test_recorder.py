@@ -49,6 +49,17 @@ async def test_a_boot_is_accepted_and_remembered() -> None:
         assert "charger_booted" in it.rig.kinds()
 
 
+async def test_a_known_charger_boots_though_the_database_is_down() -> None:
+    async with desk() as it:
+        await it.recorder.remember("A")
+        it.rig.store.chargers_to_fail = 1
+        assert (await it.recorder.boot(BootReport("A", "ACME"))).accepted
+        await it.rig.quiet()
+        assert "charger_booted" in it.rig.kinds()
+        assert it.recorder.records["A"].vendor == "ACME"
+        assert (await it.rig.store.load_chargers())["A"].vendor == ""
+
+
 async def test_a_charger_of_no_station_may_boot_too() -> None:
     async with desk() as it:
         assert (await it.recorder.boot(BootReport("Z"))).accepted

@@ -175,6 +175,15 @@ def test_what_has_a_slot_is_never_shed() -> None:
     ]
 
 
+def test_a_request_whose_answer_is_withheld_is_new_when_it_comes_again() -> None:
+    ours = peer()
+    call = received(ours.receive('[2,"s","StartTransaction",{}]', 0.0))
+    ours.withhold(call)
+    ours.withhold(call)
+    again = received(ours.receive('[2,"s","StartTransaction",{}]', 1.0))
+    assert ours.reply(again, {}, 1.0) == [Send('[3,"s",{}]')]
+
+
 def test_a_call_withdrawn_from_the_queue_is_never_sent() -> None:
     ours = peer()
     one, two = object(), object()

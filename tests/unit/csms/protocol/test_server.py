@@ -93,3 +93,13 @@ async def test_connections_beyond_the_bound_are_refused() -> None:
         with pytest.raises(InvalidStatus) as refused:
             await connect(bench.url("CP2"), subprotocols=OCPP)
         assert refused.value.response.status_code == 503
+
+
+async def test_a_charger_that_cannot_be_remembered_is_told_to_come_again() -> None:
+    bench = Bench()
+    bench.gate.broken = True
+    async with bench.server:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(bench.url("CP1"), subprotocols=OCPP)
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["Retry-After"] == "60"
