@@ -198,6 +198,25 @@ class Config(BaseModel):
     commit_window_ms: float = Field(
         2.0, ge=0, le=50, description="time writes are collected for one commit"
     )
+    stall_abort_s: float = Field(
+        5.0,
+        ge=0,
+        le=600,
+        description="the process ends when its loop stands still for so long; 0 never",
+    )
+    drain_work_s: float = Field(
+        10.0, ge=0, le=600, description="at an orderly end, time for requests that are in work"
+    )
+    drain_close_s: float = Field(
+        30.0, ge=0, le=900, description="at an orderly end, most time to close the connections in"
+    )
+    memory_mb: int = Field(
+        200,
+        ge=0,
+        le=1_000_000,
+        description="memory csms may take beyond what it starts with and what connections need; 0 "
+        "any",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least important log records written"
     )

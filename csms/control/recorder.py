@@ -60,12 +60,19 @@ ANSWER_S = 5.0
 """How long a boot waits for the database before it is answered from memory."""
 PAYLOAD_CHARS = 65_536
 """What is kept at most of a message that could not be used."""
+BOUNDARIES = frozenset({"Transaction.Begin", "Transaction.End", "Sample.Clock"})
+"""Contexts of samples that are billed by (OCPP 1.6 §7.33): kept whatever is shed."""
 PLAUSIBLE_SINCE = 946_684_800.0
 """2000-01-01: an earlier time is that of a clock that was never set."""
 HISTORY_S = 90 * 86_400.0
 """What is told later than this is not believed: clocks start anew at some day of their maker's."""
 CLOCK_AHEAD_S = 60.0
 """A time that lies further ahead of ours says nothing of what came first."""
+
+
+def _never() -> bool:
+    """Everything is kept."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,8 @@ class StationRecorder:
         self._access = access
         self._security = security
         self._past = PastTransactions()
+        self.sheds: Callable[[], bool] = _never
+        """Whether samples within a session are not kept for now; whoever sees all sets it."""
         self.records: dict[str, ChargerRecord] = {}
         self.reports = ReportBook(store)
 
@@ -214,7 +223,8 @@ class StationRecorder:
             return
         if isinstance(fact, MeterSample):
             session = session_of_sample(loop.state, fact)
-            self._store.sample(None if session is None else session.session_id, fact)
+            if fact.context in BOUNDARIES or not self.sheds():
+                self._store.sample(None if session is None else session.session_id, fact)
             if session is None and self._past.has(fact.connector.charger_id, fact.transaction_id):
                 return
         loop.post(fact)

@@ -44,6 +44,9 @@ A CALLERROR would count as an attempt, and chargers give up after a few (safety.
 
 CLOSE_TRY_AGAIN = 1013
 
+URGENT_PRIORITY = 2
+"""Calls up to this priority lower something (`link`): they are waited for before csms ends."""
+
 FRAMES_BETWEEN_YIELDS = 16
 LOGGED_CHARS = 65536
 MESSAGES = (CallReceived, rpc.CallRepeated, rpc.Settled, rpc.LateReply)
@@ -197,6 +200,11 @@ class Connection:
     def usable(self) -> bool:
         """Whether calls can still reach the charger."""
         return self._usable and self._socket.open
+
+    @property
+    def busy(self) -> bool:
+        """Whether the charger has a request in work, or a lower on its way to it."""
+        return self.usable and (self._in_work > 0 or self._peer.has_urgent(URGENT_PRIORITY))
 
     @property
     def heard_at(self) -> float:

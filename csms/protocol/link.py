@@ -13,6 +13,7 @@ from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.dispatch.commands import Scope, SetLimit
 from csms.errors import PayloadRefusedError, ProtocolError, UnknownActionError
 from csms.ports import Answer, Clock, Exchange, LateAnswers, LocalListUpdate, Outcome
+from csms.protocol.connection import URGENT_PRIORITY
 from csms.protocol.ocpp16 import answers, by_hand, fields, local_list, requests, smart_charging
 from csms.protocol.ocpp16 import reservation as reservations
 from csms.protocol.rpc import CallError, Disconnected, Reply, Result, TimedOut
@@ -22,7 +23,7 @@ from csms.station.tokens import Reservation
 FALLBACK_PRIORITY = 1
 """A fallback goes first: it is what holds when nothing else does."""
 
-LOWER_PRIORITY = 2
+LOWER_PRIORITY = URGENT_PRIORITY
 """Limits of sessions that raise nothing go before those that do, whenever they come (law 2)."""
 
 RAISE_PRIORITY = 3

@@ -426,6 +426,11 @@ class Peer:
         """Forget the queued call of this handle; one already sent still settles."""
         self._queue = [c for c in self._queue if c.handle is not handle]
 
+    def has_urgent(self, priority: int) -> bool:
+        """Whether a call of ours of this priority, or a more urgent one, is not over."""
+        calls = self._queue if self._sent is None else [*self._queue, self._sent]
+        return any(call.priority <= priority for call in calls)
+
     def hold(self) -> None:
         """Send no CALL until released: a charger that is booting drops what it is asked."""
         self._released_at = None

@@ -6,9 +6,10 @@ the switchboard has it.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
@@ -24,6 +25,7 @@ from csms.ports import Clock, Doorkeeper, FrameLog, Gate, Recorder
 from csms.protocol import auth
 from csms.protocol.auth import Refusal, Visitor
 from csms.protocol.connection import Connection, ConnectionSettings
+from csms.protocol.drain import CLOSE_RESTART, DrainPolicy, drain
 from csms.protocol.framing import printable
 from csms.protocol.redaction import redacted
 from csms.protocol.switchboard import ServeAction, Switchboard, SwitchboardSettings
@@ -33,7 +35,6 @@ from csms.protocol.wire import ChargerSocket, OpenSockets, WireLimits
 log = structlog.get_logger(__name__)
 
 CLOSE_PROTOCOL = 1002
-CLOSE_RESTART = 1012
 PROTOCOL_HEADER = "Sec-WebSocket-Protocol"
 
 
@@ -59,10 +60,19 @@ class ServerSettings:
     rival_ping_s: float = 5.0
     wire: WireLimits = field(default_factory=WireLimits)
     connection: ConnectionSettings = field(default_factory=ConnectionSettings)
+    drain: DrainPolicy = field(default_factory=DrainPolicy)
+
+
+def _always() -> bool:
+    """There is room."""
+    return True
 
 
 class OcppServer:
-    """Listens from `start` to `stop`; also an asynchronous context manager."""
+    """Listens from `start` to `stop`; also an asynchronous context manager.
+
+    `has_room` tells whether there is memory for another connection.
+    """
 
     def __init__(
         self,
@@ -74,10 +84,12 @@ class OcppServer:
         recorder: Recorder,
         frames: FrameLog,
         serve_action: ServeAction,
+        has_room: Callable[[], bool] = _always,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._door = door
+        self._has_room = has_room
         self._switchboard = Switchboard(
             SwitchboardSettings(
                 connection=replace(settings.connection, max_frame_chars=settings.max_frame_bytes),
@@ -154,6 +166,17 @@ class OcppServer:
             **options,
         )
 
+    async def drain(self) -> None:
+        """Accept nobody any more, finish what is in work, close everybody a few at a time (1012).
+
+        `stop` comes afterwards.
+        """
+        for listener in (self._plain, self._secure):
+            if listener is not None:
+                listener.close(close_connections=False)
+        await asyncio.sleep(0)  # the listeners close in tasks of their own
+        await drain(self._switchboard.connections, self._settings.drain, self._clock)
+
     async def stop(self) -> None:
         """Close every connection (1012: service restart), and return when all have ended."""
         listeners = [server for server in (self._plain, self._secure) if server is not None]
@@ -181,7 +204,7 @@ class OcppServer:
         """Refuse, or leave on the request just the subprotocol to agree on."""
         assert isinstance(socket, ChargerSocket)
         headers = request.headers
-        if self._connections >= self._settings.max_connections:
+        if self._connections >= self._settings.max_connections or not self._has_room():
             return self._refuse(socket, request, FULL)
         try:
             verdict = await self._admit(socket, request)

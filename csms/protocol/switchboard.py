@@ -73,11 +73,16 @@ class Switchboard:
         self._new_id = new_id
         self._registry: Registry[Connection] = Registry(recorder.record, clock)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._connections: set[Connection] = set()
 
     def connection(self, charger_id: str) -> Connection | None:
         """The charger's live, proven connection; None when there is none that can be used."""
         connection = self._registry.live(charger_id)
         return connection if connection is not None and connection.usable else None
+
+    def connections(self) -> list[Connection]:
+        """Every connection that is being served, proven or not."""
+        return list(self._connections)
 
     async def serve(self, socket: Socket, charger_id: str) -> None:
         """Serve one socket of a charger that may connect; returns when it is over."""
@@ -90,12 +95,14 @@ class Switchboard:
             settings=self._settings.connection,
             pace=kept.pace,
         )
+        self._connections.add(connection)
         rival = self._registry.arrived(connection)
         async with asyncio.TaskGroup() as tasks:
             claim = tasks.create_task(self._claim(connection, rival))
             try:
                 await connection.run()
             finally:
+                self._connections.discard(connection)
                 self._registry.left(connection)
                 claim.cancel()
 

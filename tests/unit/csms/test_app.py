@@ -12,7 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from csms.app import door_settings, running, server_settings, signer, supervisor_settings
+from csms.app import (
+    door_settings,
+    running,
+    server_settings,
+    signer,
+    supervisor_settings,
+    vitals_policy,
+)
 from csms.config import Config
 from csms.control.attempts import AttemptLimits
 from csms.control.clock import SystemClock
@@ -151,6 +158,8 @@ def test_settings_reach_the_server() -> None:
             charger_messages_burst=7,
             charger_bytes_per_s=300_000,
             calls_waiting=4,
+            drain_work_s=6.0,
+            drain_close_s=60.0,
             call_timeout_s=3.0,
             boot_quiet_s=0.5,
             no_boot_wait_s=4.0,
@@ -163,6 +172,7 @@ def test_settings_reach_the_server() -> None:
     assert settings.wire.write_buffer_bytes == 20_000
     assert settings.connection.pace == PacePolicy(3.0, 7, 300_000, 300_000)
     assert settings.connection.outward_calls == 4
+    assert (settings.drain.work_s, settings.drain.close_s) == (6.0, 60.0)
     assert settings.connection.max_frame_chars == 5_000
     assert settings.connection.call_timeout_s == 3.0
     assert settings.connection.boot_quiet_s == 0.5
@@ -171,12 +181,22 @@ def test_settings_reach_the_server() -> None:
     assert settings.connection.liveness.idle_timeout_s == 1_000.0
 
 
+def test_memory_is_counted_by_connections() -> None:
+    assert vitals_policy(config(), 1_000).memory_bytes == 200_000_000 + 32_768_000
+    secured = config(
+        ocpp_transport="both", tls_certificate_files=["a"], tls_key_files=["b"], memory_mb=100
+    )
+    assert vitals_policy(secured, 1_000).memory_bytes == 100_000_000 + 327_680_000
+    assert vitals_policy(config(memory_mb=0), 1_000).memory_bytes == 0
+
+
 async def test_everything_runs_inside_the_block_and_nothing_after_it() -> None:
     store = MemoryStore()
     async with running(config(id_tokens=["CARD"]), [STATION], store=store) as app:
         assert app.ocpp_url.startswith("ws://127.0.0.1:")
         async with httpx.AsyncClient(base_url=app.api_url, trust_env=False) as client:
             assert (await client.get("/health")).json()["status"] == "ok"
+            assert (await client.get("/readyz")).json() == {"ready": True, "reasons": []}
             status = (await client.get("/station/status")).json()
     assert (status["stationId"], status["available"]) == ("S1", 400.0)
     async with httpx.AsyncClient(trust_env=False) as client:

@@ -69,6 +69,28 @@ async def test_calls_of_ours_go_on_after_a_start_that_was_not_kept() -> None:
 
 
 @virtual
+async def test_a_connection_is_busy_while_a_request_is_in_work_or_a_lower_on_its_way() -> None:
+    bench = Bench(registered=True)
+    bench.close_door("StopTransaction")
+    found = []
+    async with running(bench) as tasks:
+        found.append(bench.connection.busy)
+        bench.socket.say('[2,"e","StopTransaction",{}]')
+        await pass_time()
+        found.append(bench.connection.busy)
+        bench.doors["StopTransaction"].set()
+        await pass_time()
+        found.append(bench.connection.busy)
+        tasks.create_task(bench.connection.call("SetChargingProfile", {}, priority=2))
+        await pass_time()
+        found.append(bench.connection.busy)
+        bench.socket.say('[3,"m1",{"status":"Accepted"}]')
+        await pass_time()
+        found.append(bench.connection.busy)
+    assert found == [False, True, False, True, False]
+
+
+@virtual
 async def test_any_other_request_gets_an_error() -> None:
     bench = FailingBench()
     async with running(bench):

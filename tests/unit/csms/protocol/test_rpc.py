@@ -175,6 +175,19 @@ def test_what_has_a_slot_is_never_shed() -> None:
     ]
 
 
+def test_what_is_urgent_is_seen_until_it_is_over() -> None:
+    ours = peer()
+    assert not ours.has_urgent(2)
+    ours.call("Chat", {}, 0.0, priority=5)
+    ours.call("Lower", {}, 0.0, priority=2)
+    assert ours.has_urgent(2)
+    assert not ours.has_urgent(1)
+    ours.receive('[3,"m1",{}]', 1.0)
+    assert ours.has_urgent(2)
+    ours.receive('[3,"m2",{}]', 1.0)
+    assert not ours.has_urgent(2)
+
+
 def test_a_request_whose_answer_is_withheld_is_new_when_it_comes_again() -> None:
     ours = peer()
     call = received(ours.receive('[2,"s","StartTransaction",{}]', 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -29,7 +30,9 @@ BOOT = '[2,"b","BootNotification",{}]'
 class Bench:
     """A server on a free port and what it records."""
 
-    def __init__(self, settings: ServerSettings = SETTINGS) -> None:
+    def __init__(
+        self, settings: ServerSettings = SETTINGS, has_room: Callable[[], bool] = lambda: True
+    ) -> None:
         clock = LoopClock()
         self.gate = OpenGate()
         self.recorder = KeptFacts(clock)
@@ -41,6 +44,7 @@ class Bench:
             recorder=self.recorder,
             frames=KeptFrames(),
             serve_action=serve_action,
+            has_room=has_room,
         )
 
     def url(self, identity: str = "CP1") -> str:
@@ -103,3 +107,29 @@ async def test_a_charger_that_cannot_be_remembered_is_told_to_come_again() -> No
             await connect(bench.url("CP1"), subprotocols=OCPP)
         assert refused.value.response.status_code == 503
         assert refused.value.response.headers["Retry-After"] == "60"
+
+
+async def test_without_memory_nobody_is_let_in() -> None:
+    bench = Bench(has_room=lambda: False)
+    async with bench.server:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(bench.url("CP1"), subprotocols=OCPP)
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["Retry-After"] == "60"
+
+
+async def test_draining_accepts_nobody_and_closes_everybody_for_a_restart() -> None:
+    bench = Bench()
+    await bench.server.start()
+    async with connect(bench.url(), subprotocols=OCPP) as charger:
+        await charger.send(BOOT)
+        await charger.recv()
+        port = bench.server.port
+        async with asyncio.TaskGroup() as tasks:
+            ended = tasks.create_task(charger.wait_closed())
+            await bench.server.drain()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+            await ended
+        assert charger.close_code == 1012
+    await bench.server.stop()
