@@ -20,8 +20,10 @@ from csms.balancing.demand import DemandPolicy
 from csms.config import Config
 from csms.control import memory
 from csms.control.attempts import AttemptLimits
+from csms.control.boots import BootPolicy
 from csms.control.clock import SystemClock
 from csms.control.doorkeeper import DoorKeeper, DoorSettings
+from csms.control.reconnects import ReconnectLimits
 from csms.control.recorder import RecorderSettings
 from csms.control.registration import RegistrationSettings
 from csms.control.security import Security
@@ -34,6 +36,7 @@ from csms.dispatch.commands import SetLimit
 from csms.dispatch.policy import DispatchPolicy
 from csms.errors import ConfigError
 from csms.ports import Answer, Clock, Store
+from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.certificates import CertificateAuthority, Subject
 from csms.protocol.connection import Connection, ConnectionSettings
 from csms.protocol.drain import DrainPolicy
@@ -218,6 +221,7 @@ def supervisor_settings(config: Config) -> SupervisorSettings:
         ),
         recorder=RecorderSettings(
             heartbeat_interval_s=config.heartbeat_interval_s,
+            boots=BootPolicy(config.handshakes_per_s, config.handshakes_burst),
             accept_unknown_tokens=config.unknown_id_tokens == "accept",
             id_tokens=frozenset(config.id_tokens),
             free_vend_token=config.free_vend_id_token,
@@ -243,6 +247,9 @@ def door_settings(config: Config) -> DoorSettings:
         organisation=config.tls_client_organisation,
         attempts=AttemptLimits(
             config.failures_per_source_per_min, config.failures_per_charger_per_min
+        ),
+        reconnects=ReconnectLimits(
+            per_min=config.reconnects_per_min, per_h=config.reconnects_per_h
         ),
     )
 
@@ -281,6 +288,12 @@ def server_settings(config: Config) -> ServerSettings:
         tls_port=None if config.ocpp_transport == "plain" else config.ocpp_tls_port,
         tls=tls_context(config),
         max_frame_bytes=config.max_frame_bytes,
+        arrivals=ArrivalPolicy(
+            per_s=config.handshakes_per_s,
+            burst=config.handshakes_burst,
+            opening=config.handshakes_open,
+            slow_per_source=config.slow_handshakes_per_source,
+        ),
         wire=WireLimits(write_buffer_bytes=config.write_buffer_bytes),
         connection=ConnectionSettings(
             call_timeout_s=config.call_timeout_s,

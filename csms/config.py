@@ -153,6 +153,33 @@ class Config(BaseModel):
     write_buffer_bytes: int = Field(
         262_144, ge=16_384, le=16_777_216, description="most that may wait to be sent to a charger"
     )
+    handshakes_per_s: float = Field(
+        200.0,
+        ge=1,
+        le=100_000,
+        description="connections of chargers let through in a second, and boots served",
+    )
+    handshakes_burst: int = Field(
+        400, ge=2, le=1_000_000, description="the same, at once after a silence"
+    )
+    handshakes_open: int = Field(
+        500, ge=10, le=100_000, description="connections that may be in their handshake"
+    )
+    slow_handshakes_per_source: int = Field(
+        20, ge=1, le=100_000, description="of one address, those that take longer than a second"
+    )
+    reconnects_per_min: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="connections of a charger in a minute before it waits one",
+    )
+    reconnects_per_h: int = Field(
+        60,
+        ge=1,
+        le=1_000_000,
+        description="connections of a charger in an hour before it waits one",
+    )
     charger_messages_per_s: float = Field(
         10.0, ge=0.1, le=100_000, description="messages of a charger read in a second, at length"
     )

@@ -8,13 +8,14 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from csms.control.access import Access
 from csms.control.authorization import TokenPolicy
+from csms.control.boots import BootPolicy, Boots, has_session
 from csms.control.events import EventLog
 from csms.control.past import PastTransactions
 from csms.control.remote import RemoteRequests
@@ -79,10 +80,12 @@ def _never() -> bool:
 class RecorderSettings(TokenPolicy):
     """How chargers and tokens are answered.
 
-    `heartbeat_interval_s` is what BootNotification is answered with.
+    `heartbeat_interval_s` is what BootNotification is answered with, as long as no more come than
+    `boots` lets through.
     """
 
     heartbeat_interval_s: int = 300
+    boots: BootPolicy = field(default_factory=BootPolicy)
 
 
 class StationRecorder:
@@ -113,6 +116,7 @@ class StationRecorder:
         self._access = access
         self._security = security
         self._past = PastTransactions()
+        self._boots = Boots(settings.boots)
         self.sheds: Callable[[], bool] = _never
         """Whether samples within a session are not kept for now; whoever sees all sets it."""
         self.records: dict[str, ChargerRecord] = {}
@@ -123,8 +127,13 @@ class StationRecorder:
         return self._clock.now()
 
     async def boot(self, report: BootReport) -> BootVerdict:
-        """Remember the charger and accept it: who may connect is decided before (OCPP 1.6 §4.2)."""
+        """Remember the charger and accept it: who may connect is decided before (OCPP 1.6 §4.2).
+
+        In a storm of boots it may have to boot again later. That it has booted is true all the
+        same: its limits may be gone.
+        """
         now = self.now()
+        wait_s = self._boot_wait_s(report.charger_id)
         record = ChargerRecord(
             report.charger_id,
             report.vendor,
@@ -134,14 +143,22 @@ class StationRecorder:
             accepted=True,
             last_seen_at=now,
         )
-        await self._keep_boot(record)
-        self.records[report.charger_id] = record
+        if wait_s is None:
+            await self._keep_boot(record)
+            self.records[report.charger_id] = record
         self.record(
             ChargerBooted(
                 report.charger_id, now, report.vendor, report.model, report.serial, report.firmware
             )
         )
+        if wait_s is not None:
+            return BootVerdict(accepted=False, interval_s=wait_s, pending=True)
         return BootVerdict(accepted=True, interval_s=self._settings.heartbeat_interval_s)
+
+    def _boot_wait_s(self, charger_id: str) -> int | None:
+        loop = self._loop_of(charger_id)
+        charging = loop is not None and has_session(loop.state, charger_id)
+        return self._boots.wait_s(charger_id, self._clock.monotonic(), charging=charging)
 
     async def _keep_boot(self, record: ChargerRecord) -> None:
         """Keep what a boot told. That it has been here is kept already: more than that can wait.

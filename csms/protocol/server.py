@@ -23,6 +23,7 @@ from websockets.typing import Subprotocol
 from csms.errors import StorageError
 from csms.ports import Clock, Doorkeeper, FrameLog, Gate, Recorder
 from csms.protocol import auth
+from csms.protocol.arrivals import ArrivalPolicy, OpenSockets, Rate, come_again_s
 from csms.protocol.auth import Refusal, Visitor
 from csms.protocol.connection import Connection, ConnectionSettings
 from csms.protocol.drain import CLOSE_RESTART, DrainPolicy, drain
@@ -30,7 +31,7 @@ from csms.protocol.framing import printable
 from csms.protocol.redaction import redacted
 from csms.protocol.switchboard import ServeAction, Switchboard, SwitchboardSettings
 from csms.protocol.tls import certificate_names, watch
-from csms.protocol.wire import ChargerSocket, OpenSockets, WireLimits
+from csms.protocol.wire import ChargerSocket, WireLimits
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class ServerSettings:
     """Where to listen, and the bounds of it all.
 
     `accept_missing_subprotocol`: some chargers offer none and mean OCPP 1.6; OCPP-J 1.6 §3.1.2
-    wants them closed. `max_opening` sockets may be in their handshake on top of `max_connections`.
+    wants them closed. Those in their handshake (`arrivals`) come on top of `max_connections`.
     `port` None: not without TLS; `tls_port` None: not with it.
     """
 
@@ -53,7 +54,7 @@ class ServerSettings:
     tls: ssl.SSLContext | None = None
     accept_missing_subprotocol: bool = True
     max_connections: int = 2000
-    max_opening: int = 500
+    arrivals: ArrivalPolicy = field(default_factory=ArrivalPolicy)
     open_timeout_s: float = 5.0
     backlog: int = 4096
     max_frame_bytes: int = 1 << 20
@@ -102,7 +103,10 @@ class OcppServer:
             frames=frames,
             serve_action=serve_action,
         )
-        self._sockets = OpenSockets(settings.max_connections + settings.max_opening)
+        most = settings.max_connections + settings.arrivals.opening
+        self._sockets: OpenSockets[ChargerSocket] = OpenSockets(most, settings.arrivals)
+        self._rate = Rate(settings.arrivals, clock.monotonic())
+        self._gate = gate
         self._connections = 0
         self._plain: Server | None = None
         self._secure: Server | None = None
@@ -206,6 +210,8 @@ class OcppServer:
         headers = request.headers
         if self._connections >= self._settings.max_connections or not self._has_room():
             return self._refuse(socket, request, FULL)
+        if not self._rate.take(self._clock.monotonic(), charging=self._charges(request.path)):
+            return self._refuse(socket, request, NOT_NOW)
         try:
             verdict = await self._admit(socket, request)
         except StorageError as error:
@@ -219,6 +225,11 @@ class OcppServer:
         if verdict.subprotocol is not None:
             headers[PROTOCOL_HEADER] = verdict.subprotocol
         return None
+
+    def _charges(self, target: str) -> bool:
+        """Whether this is, by its own word, a charger with a running session."""
+        charger_id = auth.identity_of(target)
+        return charger_id is not None and self._gate.has_session(charger_id)
 
     async def _admit(self, socket: ChargerSocket, request: Request) -> Visitor | Refusal:
         headers = request.headers
@@ -243,8 +254,10 @@ class OcppServer:
         response = socket.respond(refusal.status, refusal.text)
         if refusal.status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = CHALLENGE
-        elif refusal.status in ASK_AGAIN_LATER:
+        elif refusal.status is HTTPStatus.TOO_MANY_REQUESTS:
             response.headers["Retry-After"] = RETRY_AFTER_S
+        elif refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers["Retry-After"] = str(come_again_s(request.path))
         return response
 
     # ------------------------------------------------------------------ after the upgrade
@@ -254,6 +267,7 @@ class OcppServer:
         assert isinstance(socket, ChargerSocket)
         visitor = socket.visitor
         assert visitor is not None
+        self._sockets.opened(socket)
         if not self._speaks_ocpp(visitor):
             # The letter of OCPP-J 1.6 §3.1.2: finish the handshake without the header, then close.
             log.info("no_common_subprotocol", charger_id=visitor.charger_id)
@@ -275,7 +289,6 @@ class OcppServer:
 
 CHALLENGE = 'Basic realm="csms", charset="UTF-8"'
 RETRY_AFTER_S = "60"
-ASK_AGAIN_LATER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 FULL = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n")
 NOT_NOW = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not now.\n")
 

@@ -22,11 +22,14 @@ from csms.app import (
 )
 from csms.config import Config
 from csms.control.attempts import AttemptLimits
+from csms.control.boots import BootPolicy
 from csms.control.clock import SystemClock
 from csms.control.doorkeeper import DoorSettings
+from csms.control.reconnects import ReconnectLimits
 from csms.control.supervisor import UnknownChargers
 from csms.errors import ConfigError, StorageError
 from csms.ports import Credential, TokenStatus
+from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.pace import PacePolicy
 from csms.station.document import parse_station
 from csms.storage import MemoryStore
@@ -51,6 +54,8 @@ def test_settings_reach_the_stations() -> None:
             default_station="S1",
             remote_start_timeout_s=7.0,
             heartbeat_interval_s=60,
+            handshakes_per_s=50.0,
+            handshakes_burst=90,
             unknown_id_tokens="reject",
             id_tokens=["CARD"],
             meter_interval_s=200,
@@ -66,6 +71,7 @@ def test_settings_reach_the_stations() -> None:
     assert settings.unknown_chargers is None
     assert settings.remote_timeout_s == 7.0
     assert settings.recorder.heartbeat_interval_s == 60
+    assert settings.recorder.boots == BootPolicy(50.0, 90.0)
     assert settings.recorder.accept_unknown_tokens is False
     assert settings.recorder.id_tokens == {"CARD"}
     assert settings.loop.registration.meter_interval_s == 200
@@ -116,9 +122,13 @@ def test_chargers_without_proof_come_in_only_where_it_was_said(
             tls_client_organisation="ACME",
             failures_per_source_per_min=30,
             failures_per_charger_per_min=3,
+            reconnects_per_min=5,
+            reconnects_per_h=50,
         )
     )
-    assert settings == DoorSettings(anonymous, "ACME", AttemptLimits(30, 3))
+    assert settings == DoorSettings(
+        anonymous, "ACME", AttemptLimits(30, 3), ReconnectLimits(per_min=5, per_h=50)
+    )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "8.8.8.8"])  # noqa: S104
@@ -158,6 +168,10 @@ def test_settings_reach_the_server() -> None:
             charger_messages_burst=7,
             charger_bytes_per_s=300_000,
             calls_waiting=4,
+            handshakes_per_s=50.0,
+            handshakes_burst=90,
+            handshakes_open=33,
+            slow_handshakes_per_source=4,
             drain_work_s=6.0,
             drain_close_s=60.0,
             call_timeout_s=3.0,
@@ -172,6 +186,7 @@ def test_settings_reach_the_server() -> None:
     assert settings.wire.write_buffer_bytes == 20_000
     assert settings.connection.pace == PacePolicy(3.0, 7, 300_000, 300_000)
     assert settings.connection.outward_calls == 4
+    assert settings.arrivals == ArrivalPolicy(50.0, 90.0, opening=33, slow_per_source=4)
     assert (settings.drain.work_s, settings.drain.close_s) == (6.0, 60.0)
     assert settings.connection.max_frame_chars == 5_000
     assert settings.connection.call_timeout_s == 3.0

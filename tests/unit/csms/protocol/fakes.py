@@ -164,6 +164,7 @@ class OpenGate:
         self.known = registered
         self.knocked: list[tuple[str, str]] = []
         self.broken = False
+        self.charging: set[str] = set()
 
     def known_as(self, names: Sequence[str]) -> str | None:
         return None
@@ -176,6 +177,9 @@ class OpenGate:
 
     def turned_away(self, charger_id: str, address: str) -> None:
         self.knocked.append((charger_id, address))
+
+    def has_session(self, charger_id: str) -> bool:
+        return charger_id in self.charging
 
     def registered(self, charger_id: str) -> bool:
         return charger_id in self.known
