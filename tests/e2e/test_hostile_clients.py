@@ -142,6 +142,8 @@ async def test_a_flood_of_unsolicited_answers_closes_the_socket() -> None:
             for number in range(10_000):
                 await charger.send(f'[3,"{number}",{{}}]')
                 await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            await charger.wait_closed()
         assert charger.close_code == 1008
 
 
