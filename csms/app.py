@@ -18,25 +18,33 @@ from fastapi import FastAPI
 from csms.api.app import create_api
 from csms.balancing.demand import DemandPolicy
 from csms.config import Config
+from csms.control import memory
 from csms.control.attempts import AttemptLimits
+from csms.control.boots import BootPolicy
 from csms.control.clock import SystemClock
 from csms.control.doorkeeper import DoorKeeper, DoorSettings
+from csms.control.reconnects import ReconnectLimits
 from csms.control.recorder import RecorderSettings
 from csms.control.registration import RegistrationSettings
 from csms.control.security import Security
 from csms.control.signing import Sign
 from csms.control.station_loop import LoopSettings
 from csms.control.supervisor import Supervisor, SupervisorSettings, UnknownChargers
+from csms.control.vitals import Vitals, VitalsPolicy
+from csms.control.watchdog import Watchdog
 from csms.dispatch.commands import SetLimit
 from csms.dispatch.policy import DispatchPolicy
 from csms.errors import ConfigError
 from csms.ports import Answer, Clock, Store
+from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.certificates import CertificateAuthority, Subject
 from csms.protocol.connection import Connection, ConnectionSettings
+from csms.protocol.drain import DrainPolicy
 from csms.protocol.exposure import Exposure, exposure
 from csms.protocol.link import OcppLink
 from csms.protocol.liveness import LivenessSettings
 from csms.protocol.ocpp16 import routes
+from csms.protocol.pace import PacePolicy
 from csms.protocol.server import OcppServer, ServerSettings
 from csms.protocol.tls import TlsSettings, server_context
 from csms.protocol.wire import WireLimits
@@ -50,6 +58,11 @@ log = structlog.get_logger(__name__)
 API_CONNECTIONS = 500
 API_DRAIN_S = 5
 DAY_S = 86_400.0
+MEGABYTE = 1_000_000
+CONNECTION_BYTES = 32 * 1024
+TLS_CONNECTION_BYTES = 320 * 1024
+"""What a connection may take: measured at 14 KiB, and at 289 KiB with TLS (performance.md)."""
+
 STALE_INTERVALS = 3
 """A reading says nothing once this many meter intervals have passed without another one."""
 
@@ -70,49 +83,32 @@ class App:
 
 @asynccontextmanager
 async def running(
-    config: Config, stations: Sequence[Station], *, store: Store | None = None
+    config: Config,
+    stations: Sequence[Station],
+    *,
+    store: Store | None = None,
+    watchdog: Watchdog | None = None,
 ) -> AsyncIterator[App]:
-    """Run csms until the block is left; then stop in order: API, chargers, stations, database.
+    """Run csms until the block is left; then stop in order: chargers, API, stations, database.
 
-    Raises ConfigError when an address cannot be listened on, StorageError when the database
-    cannot be used. `store` None means the database of the configuration.
+    `store` None means the database of the configuration. `watchdog` ends the process when the loop
+    stands still; None where it is not ours to end. Raises ConfigError when an address cannot be
+    listened on, StorageError when the database cannot be used.
     """
     clock = SystemClock()
     kept = _store(config, clock) if store is None else store
-    secret = SecretFile(config.key_secret_file)
-    wiring = _Wiring()
     with _single_errors(), _listening(config.api_host, config.api_port, "api_port") as listener:
         await kept.open()
         try:
-            link = OcppLink(wiring.connection, wiring, clock)
-            security = Security(
-                store=kept, secret=secret, link=link, clock=clock, sign=signer(config)
-            )
-            supervisor = Supervisor(
-                stations,
-                store=kept,
-                link=link,
-                clock=clock,
-                settings=supervisor_settings(config),
-                security=security,
-            )
-            told = functools.partial(link.disconnect, reason="it has a new key")
-            door = DoorKeeper(supervisor, security.book, kept, clock, door_settings(config), told)
-            server = OcppServer(
-                server_settings(config),
-                clock=clock,
-                gate=supervisor,
-                door=door,
-                recorder=supervisor.recorder,
-                frames=kept,
-                serve_action=routes.serve,
-            )
-            wiring.supervisor, wiring.server = supervisor, server
+            parts = _built(config, stations, kept, clock, watchdog or Watchdog(0))
+            supervisor, server, vitals = parts.supervisor, parts.server, parts.vitals
+            api = create_api(supervisor, kept, parts.security.desk, vitals)
             async with (
                 supervisor.running(),
-                _reminding(door, config),
-                _serving_chargers(server, config),
-                _serving_api(create_api(supervisor, kept, security.desk), listener),
+                _looking(parts),
+                _reminding(parts.door, config),
+                _serving_api(api, listener),
+                _serving_chargers(server, config, vitals),
             ):
                 app = App(
                     *_ocpp_urls(server, config),
@@ -125,6 +121,59 @@ async def running(
         finally:
             await kept.close()
     log.info("stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What runs inside a csms."""
+
+    supervisor: Supervisor
+    security: Security
+    door: DoorKeeper
+    server: OcppServer
+    vitals: Vitals
+    watchdog: Watchdog
+
+
+def _built(
+    config: Config, stations: Sequence[Station], kept: Store, clock: Clock, watchdog: Watchdog
+) -> _Parts:
+    wiring = _Wiring()
+    link = OcppLink(wiring.connection, wiring, clock)
+    secret = SecretFile(config.key_secret_file)
+    security = Security(store=kept, secret=secret, link=link, clock=clock, sign=signer(config))
+    supervisor = Supervisor(
+        stations,
+        store=kept,
+        link=link,
+        clock=clock,
+        settings=supervisor_settings(config),
+        security=security,
+    )
+    told = functools.partial(link.disconnect, reason="it has a new key")
+    door = DoorKeeper(supervisor, security.book, kept, clock, door_settings(config), told)
+    settings = server_settings(config)
+    vitals = Vitals(
+        kept,
+        clock,
+        replayed=supervisor.healthy,
+        resident=memory.resident_bytes,
+        policy=vitals_policy(config, settings.max_connections),
+        on_beat=watchdog.beat,
+    )
+    supervisor.recorder.sheds = vitals.sheds
+    server = OcppServer(
+        settings,
+        clock=clock,
+        gate=supervisor,
+        door=door,
+        recorder=supervisor.recorder,
+        frames=kept,
+        serve_action=routes.serve,
+        has_room=vitals.takes_more,
+    )
+    wiring.supervisor, wiring.server = supervisor, server
+    return _Parts(supervisor, security, door, server, vitals, watchdog)
 
 
 class _Wiring:
@@ -175,6 +224,7 @@ def supervisor_settings(config: Config) -> SupervisorSettings:
         ),
         recorder=RecorderSettings(
             heartbeat_interval_s=config.heartbeat_interval_s,
+            boots=BootPolicy(config.handshakes_per_s, config.handshakes_burst),
             accept_unknown_tokens=config.unknown_id_tokens == "accept",
             id_tokens=frozenset(config.id_tokens),
             free_vend_token=config.free_vend_id_token,
@@ -200,6 +250,9 @@ def door_settings(config: Config) -> DoorSettings:
         organisation=config.tls_client_organisation,
         attempts=AttemptLimits(
             config.failures_per_source_per_min, config.failures_per_charger_per_min
+        ),
+        reconnects=ReconnectLimits(
+            per_min=config.reconnects_per_min, per_h=config.reconnects_per_h
         ),
     )
 
@@ -238,6 +291,12 @@ def server_settings(config: Config) -> ServerSettings:
         tls_port=None if config.ocpp_transport == "plain" else config.ocpp_tls_port,
         tls=tls_context(config),
         max_frame_bytes=config.max_frame_bytes,
+        arrivals=ArrivalPolicy(
+            per_s=config.handshakes_per_s,
+            burst=config.handshakes_burst,
+            opening=config.handshakes_open,
+            slow_per_source=config.slow_handshakes_per_source,
+        ),
         wire=WireLimits(write_buffer_bytes=config.write_buffer_bytes),
         connection=ConnectionSettings(
             call_timeout_s=config.call_timeout_s,
@@ -245,11 +304,26 @@ def server_settings(config: Config) -> ServerSettings:
             boot_quiet_s=config.boot_quiet_s,
             no_boot_wait_s=config.no_boot_wait_s,
             max_frame_chars=config.max_frame_bytes,
+            outward_calls=config.calls_waiting,
+            pace=PacePolicy(
+                frames_per_s=config.charger_messages_per_s,
+                frames_burst=config.charger_messages_burst,
+                chars_per_s=config.charger_bytes_per_s,
+                chars_burst=max(PacePolicy().chars_burst, config.charger_bytes_per_s),
+            ),
             liveness=LivenessSettings(
                 ping_interval_s=config.ping_interval_s, idle_timeout_s=config.idle_timeout_s
             ),
         ),
+        drain=DrainPolicy(work_s=config.drain_work_s, close_s=config.drain_close_s),
     )
+
+
+def vitals_policy(config: Config, connections: int) -> VitalsPolicy:
+    """When to worry about this process, with so many connections at most."""
+    each = CONNECTION_BYTES if config.ocpp_transport == "plain" else TLS_CONNECTION_BYTES
+    allowed = config.memory_mb * MEGABYTE
+    return VitalsPolicy(memory_bytes=allowed + each * connections if allowed else 0)
 
 
 def _store(config: Config, clock: Clock) -> SqlStore:
@@ -315,7 +389,20 @@ async def _reminding(door: DoorKeeper, config: Config) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _serving_chargers(server: OcppServer, config: Config) -> AsyncIterator[None]:
+async def _looking(parts: _Parts) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(parts.vitals.run())
+        try:
+            yield
+        finally:
+            looking.cancel()
+            parts.watchdog.stop()
+
+
+@asynccontextmanager
+async def _serving_chargers(
+    server: OcppServer, config: Config, vitals: Vitals
+) -> AsyncIterator[None]:
     try:
         await server.start()
     except OSError as error:
@@ -325,7 +412,11 @@ async def _serving_chargers(server: OcppServer, config: Config) -> AsyncIterator
     try:
         yield
     finally:
-        await server.stop()
+        vitals.draining = True
+        try:
+            await server.drain()
+        finally:
+            await server.stop()
 
 
 class _ApiServer(uvicorn.Server):

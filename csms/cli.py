@@ -24,6 +24,7 @@ from csms.client import ApiError
 from csms.commission import follow, show
 from csms.config import Config, load, load_stations
 from csms.control.clock import SystemClock
+from csms.control.watchdog import Watchdog
 from csms.demo.run import DemoOptions, run_demo
 from csms.errors import ConfigError, StorageError
 from csms.make_ca import make_ca, settings_for
@@ -84,7 +85,7 @@ def serve(config: ConfigFile = None) -> None:
 async def _serve(settings: Config, stations: Sequence[Station]) -> None:
     stop = asyncio.Event()
     with _stopping(stop):
-        async with running(settings, stations):
+        async with running(settings, stations, watchdog=Watchdog(settings.stall_abort_s)):
             await stop.wait()
 
 

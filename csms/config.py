@@ -153,6 +153,45 @@ class Config(BaseModel):
     write_buffer_bytes: int = Field(
         262_144, ge=16_384, le=16_777_216, description="most that may wait to be sent to a charger"
     )
+    handshakes_per_s: float = Field(
+        200.0,
+        ge=1,
+        le=100_000,
+        description="connections of chargers let through in a second, and boots served",
+    )
+    handshakes_burst: int = Field(
+        400, ge=2, le=1_000_000, description="the same, at once after a silence"
+    )
+    handshakes_open: int = Field(
+        500, ge=10, le=100_000, description="connections that may be in their handshake"
+    )
+    slow_handshakes_per_source: int = Field(
+        20, ge=1, le=100_000, description="of one address, those that take longer than a second"
+    )
+    reconnects_per_min: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="connections of a charger in a minute before it waits one",
+    )
+    reconnects_per_h: int = Field(
+        60,
+        ge=1,
+        le=1_000_000,
+        description="connections of a charger in an hour before it waits one",
+    )
+    charger_messages_per_s: float = Field(
+        10.0, ge=0.1, le=100_000, description="messages of a charger read in a second, at length"
+    )
+    charger_messages_burst: int = Field(
+        60, ge=1, le=1_000_000, description="messages of a charger read at once after a silence"
+    )
+    charger_bytes_per_s: int = Field(
+        65_536, ge=1_024, le=1_073_741_824, description="bytes of a charger read in a second"
+    )
+    calls_waiting: int = Field(
+        8, ge=1, le=1_000, description="requests that may wait for a charger, beside its limits"
+    )
     idle_timeout_s: float = Field(
         900.0, ge=10, le=86_400, description="a connection silent for this long is closed"
     )
@@ -185,6 +224,25 @@ class Config(BaseModel):
     )
     commit_window_ms: float = Field(
         2.0, ge=0, le=50, description="time writes are collected for one commit"
+    )
+    stall_abort_s: float = Field(
+        5.0,
+        ge=0,
+        le=600,
+        description="the process ends when its loop stands still for so long; 0 never",
+    )
+    drain_work_s: float = Field(
+        10.0, ge=0, le=600, description="at an orderly end, time for requests that are in work"
+    )
+    drain_close_s: float = Field(
+        30.0, ge=0, le=900, description="at an orderly end, most time to close the connections in"
+    )
+    memory_mb: int = Field(
+        200,
+        ge=0,
+        le=1_000_000,
+        description="memory csms may take beyond what it starts with and what connections need; 0 "
+        "any",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least important log records written"

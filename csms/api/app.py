@@ -24,8 +24,9 @@ from csms.api import (
     sessions,
     stations,
     tokens,
+    vitals,
 )
-from csms.api.operations import Operations, SecurityOperations
+from csms.api.operations import Operations, SecurityOperations, VitalsOperations
 from csms.api.schemas import Health, Problem
 from csms.ports import Archive
 
@@ -55,7 +56,10 @@ class SafeHeaders:
 
 
 def create_api(
-    operations: Operations, archive: Archive, charger_security: SecurityOperations
+    operations: Operations,
+    archive: Archive,
+    charger_security: SecurityOperations,
+    process: VitalsOperations,
 ) -> FastAPI:
     """The API on these stations; `archive` is where OCPP frames are kept.
 
@@ -81,6 +85,7 @@ def create_api(
             operations.losses(), well=well, dropped_facts=operations.dropped_facts()
         )
 
+    app.include_router(vitals.router(process))
     app.include_router(stations.router(operations))
     app.include_router(grid.router(operations))
     app.include_router(sessions.router(operations))
@@ -95,7 +100,7 @@ def create_api(
     @app.get("/metrics", tags=["process"], response_class=Response)
     async def read_metrics() -> Response:
         """Read the metrics in Prometheus' text format."""
-        return Response(metrics.exposition(operations), media_type=metrics.MEDIA_TYPE)
+        return Response(metrics.exposition(operations, process), media_type=metrics.MEDIA_TYPE)
 
     @app.get("/docs", include_in_schema=False)
     async def read_docs() -> HTMLResponse:

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from csms.api.operations import Operations
+from csms.api.operations import Operations, VitalsOperations
 from csms.control.status import StationStatus
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,8 +51,21 @@ class StationCollector(Collector):
             yield family
 
 
-def exposition(operations: Operations) -> bytes:
+class ProcessCollector(Collector):
+    """The gauges of the process."""
+
+    def __init__(self, process: VitalsOperations) -> None:
+        self._process = process
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """How late the loop was, at worst, in the last moments."""
+        text = "How late the event loop was in the last moments, at worst"
+        yield GaugeMetricFamily("csms_loop_lag_seconds", text, value=self._process.lag_s())
+
+
+def exposition(operations: Operations, process: VitalsOperations) -> bytes:
     """The metrics in Prometheus' text format, from a registry of their own."""
     registry = CollectorRegistry()
     registry.register(StationCollector(operations))
+    registry.register(ProcessCollector(process))
     return generate_latest(registry)

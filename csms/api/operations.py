@@ -233,6 +233,18 @@ class SecurityOperations(Protocol):
         ...
 
 
+class VitalsOperations(Protocol):
+    """How the process itself is."""
+
+    def lag_s(self) -> float:
+        """How late the event loop was, at worst, in the last moments."""
+        ...
+
+    async def unready(self) -> list[str]:
+        """Why csms is not ready for chargers; empty when it is."""
+        ...
+
+
 class Operations(Protocol):
     """Everything that may be asked. Failures are `csms.errors.StationError`s."""
 

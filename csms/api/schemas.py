@@ -197,6 +197,19 @@ class Health(Answered):
     lost_rows: int
 
 
+class Alive(Answered):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class Readiness(Answered):
+    """Whether chargers may be sent here, and everything that speaks against it."""
+
+    ready: bool
+    reasons: list[str]
+
+
 class LimitJson(Answered):
     """The newest limit given to the charger: sent, confirmed, refused or unanswered."""
 

@@ -17,6 +17,7 @@ import structlog
 
 from csms.control.attempts import AttemptLimits, Attempts
 from csms.control.credentials import CredentialBook
+from csms.control.reconnects import Coming, ReconnectLimits, Reconnects
 from csms.ports import (
     Admission,
     Approach,
@@ -47,6 +48,7 @@ class DoorSettings:
     anonymous: bool = False
     organisation: str | None = None
     attempts: AttemptLimits = field(default_factory=AttemptLimits)
+    reconnects: ReconnectLimits = field(default_factory=ReconnectLimits)
 
 
 class _Proof(NamedTuple):
@@ -84,6 +86,7 @@ class DoorKeeper:
         self._settings = settings
         self._on_new_key = on_new_key
         self._attempts = Attempts(settings.attempts)
+        self._reconnects = Reconnects(settings.reconnects)
         self._refused: deque[tuple[str, str, str]] = deque(maxlen=REFUSALS_WAITING)
         self._telling = False
 
@@ -104,6 +107,8 @@ class DoorKeeper:
         reason = self._objection(approach, proof, credential)
         if not reason:
             if await self._gate.admit(charger_id, address):
+                if self._comes_too_often(charger_id, address, now):
+                    return Admission.TOO_MANY
                 await self._let_in(charger_id, address, proof)
                 return Admission.ADMITTED
             guesses = guesses and proof.profile is SecurityProfile.NONE
@@ -173,6 +178,13 @@ class DoorKeeper:
         if proof.profile < least:
             return f"came with security profile {proof.profile:d}, must have {least:d}"
         return ""
+
+    def _comes_too_often(self, charger_id: str, address: str, now: float) -> bool:
+        charging = self._gate.has_session(charger_id)
+        coming = self._reconnects.comes(charger_id, address, now, charging=charging)
+        if coming in {Coming.COLD, Coming.QUARANTINED}:
+            self._tell(coming.value, charger_id, address, "it connects again and again")
+        return coming is not Coming.FINE
 
     async def _let_in(self, charger_id: str, address: str, proof: _Proof) -> None:
         if proof.profile is not SecurityProfile.NONE:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from csms.control.access import Access
 from csms.control.authorization import TokenPolicy
+from csms.control.boots import BootPolicy, Boots, has_session
 from csms.control.events import EventLog
 from csms.control.past import PastTransactions
 from csms.control.remote import RemoteRequests
@@ -55,8 +57,12 @@ log = structlog.get_logger(__name__)
 
 LARGEST_TRANSACTION_ID = 2**31 - 1
 ID_ATTEMPTS = 5
+ANSWER_S = 5.0
+"""How long a boot waits for the database before it is answered from memory."""
 PAYLOAD_CHARS = 65_536
 """What is kept at most of a message that could not be used."""
+BOUNDARIES = frozenset({"Transaction.Begin", "Transaction.End", "Sample.Clock"})
+"""Contexts of samples that are billed by (OCPP 1.6 §7.33): kept whatever is shed."""
 PLAUSIBLE_SINCE = 946_684_800.0
 """2000-01-01: an earlier time is that of a clock that was never set."""
 HISTORY_S = 90 * 86_400.0
@@ -65,14 +71,21 @@ CLOCK_AHEAD_S = 60.0
 """A time that lies further ahead of ours says nothing of what came first."""
 
 
+def _never() -> bool:
+    """Everything is kept."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class RecorderSettings(TokenPolicy):
     """How chargers and tokens are answered.
 
-    `heartbeat_interval_s` is what BootNotification is answered with.
+    `heartbeat_interval_s` is what BootNotification is answered with, as long as no more come than
+    `boots` lets through.
     """
 
     heartbeat_interval_s: int = 300
+    boots: BootPolicy = field(default_factory=BootPolicy)
 
 
 class StationRecorder:
@@ -103,6 +116,9 @@ class StationRecorder:
         self._access = access
         self._security = security
         self._past = PastTransactions()
+        self._boots = Boots(settings.boots)
+        self.sheds: Callable[[], bool] = _never
+        """Whether samples within a session are not kept for now; whoever sees all sets it."""
         self.records: dict[str, ChargerRecord] = {}
         self.reports = ReportBook(store)
 
@@ -111,8 +127,13 @@ class StationRecorder:
         return self._clock.now()
 
     async def boot(self, report: BootReport) -> BootVerdict:
-        """Remember the charger and accept it: who may connect is decided before (OCPP 1.6 §4.2)."""
+        """Remember the charger and accept it: who may connect is decided before (OCPP 1.6 §4.2).
+
+        In a storm of boots it may have to boot again later. That it has booted is true all the
+        same: its limits may be gone.
+        """
         now = self.now()
+        wait_s = self._boot_wait_s(report.charger_id)
         record = ChargerRecord(
             report.charger_id,
             report.vendor,
@@ -122,14 +143,35 @@ class StationRecorder:
             accepted=True,
             last_seen_at=now,
         )
-        await self._store.save_charger(record)
-        self.records[report.charger_id] = record
+        if wait_s is None:
+            await self._keep_boot(record)
+            self.records[report.charger_id] = record
         self.record(
             ChargerBooted(
                 report.charger_id, now, report.vendor, report.model, report.serial, report.firmware
             )
         )
+        if wait_s is not None:
+            return BootVerdict(accepted=False, interval_s=wait_s, pending=True)
         return BootVerdict(accepted=True, interval_s=self._settings.heartbeat_interval_s)
+
+    def _boot_wait_s(self, charger_id: str) -> int | None:
+        loop = self._loop_of(charger_id)
+        charging = loop is not None and has_session(loop.state, charger_id)
+        return self._boots.wait_s(charger_id, self._clock.monotonic(), charging=charging)
+
+    async def _keep_boot(self, record: ChargerRecord) -> None:
+        """Keep what a boot told. That it has been here is kept already: more than that can wait.
+
+        So a known charger is answered though the database is down or slow (safety.md §3.3).
+        """
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._store.save_charger(record)
+        except (StorageError, TimeoutError) as error:
+            if record.charger_id not in self.records:
+                raise StorageError(f"charger {record.charger_id} is not kept: {error}") from error
+            log.warning("boot_not_kept", charger_id=record.charger_id, error=str(error))
 
     async def remember(self, charger_id: str) -> None:
         """Remember that the charger has been here.
@@ -198,7 +240,8 @@ class StationRecorder:
             return
         if isinstance(fact, MeterSample):
             session = session_of_sample(loop.state, fact)
-            self._store.sample(None if session is None else session.session_id, fact)
+            if fact.context in BOUNDARIES or not self.sheds():
+                self._store.sample(None if session is None else session.session_id, fact)
             if session is None and self._past.has(fact.connector.charger_id, fact.transaction_id):
                 return
         loop.post(fact)

@@ -148,7 +148,7 @@ class Sender:
             if sent is not order:
                 unsent = self._ledger.unsend(order.command.token)
                 self.keep([*unsent, *self._ledger.send(sent.entry)])
-            task = tasks.create_task(self._deliver(sent.command))
+            task = tasks.create_task(self._deliver(replace(sent.command, raises=step_w > 0)))
             self._flights[sent.entry.connector] = Flight(sent, step_w < 0, now, task)
         return held_back
 

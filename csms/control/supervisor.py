@@ -19,6 +19,7 @@ from csms.balancing.demand import DemandPolicy
 from csms.control.access import Access
 from csms.control.admission import Knock, KnockList, known_as
 from csms.control.balancer import Balancer
+from csms.control.boots import has_session
 from csms.control.capabilities import CapabilityBook
 from csms.control.commands import ChargerCommands
 from csms.control.commission import Commissioning
@@ -334,6 +335,11 @@ class Supervisor:
     def known_as(self, names: Sequence[str]) -> str | None:
         """`ports.Gate`: which charger of a configuration is meant."""
         return known_as(names, (c for loop in self._loops.values() for c in loop.state.chargers))
+
+    def has_session(self, charger_id: str) -> bool:
+        """`ports.Gate`: whether a session runs at this charger."""
+        loop = self.loop_of(charger_id)
+        return loop is not None and has_session(loop.state, charger_id)
 
     def registered(self, charger_id: str) -> bool:
         """`ports.Gate`: whether a boot of this charger was accepted before."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 
 from csms.control.authorization import Start, TokenPolicy, group_of, is_busy, judge
-from csms.errors import TokenExistsError, UnknownTokenError
+from csms.errors import StorageError, TokenExistsError, UnknownTokenError
 from csms.ports import Clock, IdToken, StartReport, Store, TokenStatus
 from csms.station.tokens import Concurrency
 
 log = structlog.get_logger(__name__)
+
+ANSWER_S = 5.0
+"""How long a question waits for the database before it is answered from memory."""
+
+REMEMBERED = 10_000
+"""Tokens asked for last that are answered without the database (safety.md §3.3)."""
 
 
 class Tokens:
@@ -34,6 +41,7 @@ class Tokens:
         self._policy = policy
         self._asked_for = asked_for
         self._one_at_a_time = asyncio.Lock()
+        self._remembered: OrderedDict[str, IdToken | None] = OrderedDict()
 
     # ------------------------------------------------------------------ operators
 
@@ -73,9 +81,27 @@ class Tokens:
     # ------------------------------------------------------------------ chargers
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
-        """The token with the status that holds now (OCPP 1.6 §4.1)."""
-        kept = await self._store.load_token(self._policy.known_as(id_token))
+        """The token with the status that holds now (OCPP 1.6 §4.1).
+
+        When the database does not answer: as it was when it was asked for last, or like a token
+        nobody registered. No session comes of that: a start is not answered without the database.
+        """
+        name = self._policy.known_as(id_token)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                kept = await self._store.load_token(name)
+        except (StorageError, TimeoutError) as error:
+            log.warning("token_from_memory", charger=charger_id, error=str(error))
+            kept = self._remembered.get(name.casefold())
+        else:
+            self._remember(name, kept)
         return self._judge(charger_id, id_token, kept, None)
+
+    def _remember(self, name: str, kept: IdToken | None) -> None:
+        self._remembered[name.casefold()] = kept
+        self._remembered.move_to_end(name.casefold())
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
 
     @asynccontextmanager
     async def starting(

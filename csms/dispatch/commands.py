@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from csms.station.model import ConnectorKey, CurrentType, Limit, RateUnit
@@ -88,7 +88,8 @@ class SetLimit:
     """Put a limit in force on one connector, and after its end, if it has one, `after_w`.
 
     `token` is unique over the life of the station's ledger and names the entry this command has
-    there. `transaction_id` is None exactly for `Scope.DEFAULT`.
+    there. `transaction_id` is None exactly for `Scope.DEFAULT`. `raises`: it lets through more than
+    what may be in force, and goes behind what does not.
     """
 
     token: int
@@ -102,3 +103,4 @@ class SetLimit:
     phases: int = 3
     voltage_v: int = 230
     after_w: int = 0
+    raises: bool = field(default=False, compare=False)

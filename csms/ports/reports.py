@@ -25,10 +25,14 @@ class BootReport:
 
 @dataclass(frozen=True, slots=True)
 class BootVerdict:
-    """BootNotification.conf: accepted or not, and the heartbeat (or retry) interval."""
+    """BootNotification.conf: accepted or not, and the heartbeat (or retry) interval.
+
+    `pending`: not accepted yet, it shall boot again after the interval.
+    """
 
     accepted: bool
     interval_s: int
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ class Gate(Protocol):
 
     def turned_away(self, charger_id: str, address: str) -> None:
         """Somebody called so could not prove it: listed as knocked when no station has it."""
+        ...
+
+    def has_session(self, charger_id: str) -> bool:
+        """Whether a session runs at this charger: it goes first when too many come at once."""
         ...
 
     def registered(self, charger_id: str) -> bool:

@@ -149,6 +149,14 @@ class Losses:
 class Store(SessionStore, LoopStore, StationStore, TokenStore, Archive, SecurityStore, Protocol):
     """Everything that survives, in one place."""
 
+    async def probe(self, at: float) -> None:
+        """Write a row that says when. Durable when it returns; raises StorageError."""
+        ...
+
+    def free_share(self) -> float | None:
+        """How much of the disk is free, 0 to 1; None where that cannot be told."""
+        ...
+
     def losses(self) -> Losses:
         """What could not be kept."""
         ...

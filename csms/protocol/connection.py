@@ -4,25 +4,27 @@
     worker   serves requests one at a time, in the order they came
     watch    time-outs, pings, giving up
 
-The reader waits only when too many requests are in work; it then stops reading, and the charger is
-slowed by TCP. Nothing here waits for a write: the socket drops a client that does not read.
+The reader waits when too many requests are in work, or when the charger sends faster than it may
+(`pace`); it then stops reading, and the charger is slowed by TCP. Nothing here waits for a write:
+the socket drops a client that does not read.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 
-from csms.errors import ProtocolError
+from csms.errors import ProtocolError, StorageError
 from csms.ports import Clock, Frame, FrameLog
 from csms.protocol import rpc
 from csms.protocol.framing import printable
 from csms.protocol.liveness import Liveness, LivenessSettings, Signs
+from csms.protocol.pace import Pace, PacePolicy
 from csms.protocol.redaction import redacted
 from csms.protocol.rpc import CallReceived, Event, Reply
 
@@ -33,6 +35,17 @@ Handler = Callable[[str, Any], Awaitable[dict[str, Any]]]
 
 ANSWER_FIRST = "StartTransaction"
 """Its answer carries the transaction id. A limit that names this id must not overtake it."""
+
+NEVER_LIED_TO = frozenset({"StartTransaction", "StopTransaction"})
+"""What cannot be kept is not answered (law 5): a charger that hears nothing asks again.
+
+A CALLERROR would count as an attempt, and chargers give up after a few (safety.md §3.3).
+"""
+
+CLOSE_TRY_AGAIN = 1013
+
+URGENT_PRIORITY = 2
+"""Calls up to this priority lower something (`link`): they are waited for before csms ends."""
 
 FRAMES_BETWEEN_YIELDS = 16
 LOGGED_CHARS = 65536
@@ -80,6 +93,12 @@ class ConnectionSettings:
     chargers drop what comes before; until the first other request of a charger that booted on an
     earlier connection was answered; or for `no_boot_wait_s` when nothing comes. The server sets
     `max_frame_chars` from its own bound.
+
+    `inward_calls` may be in work before reading stops, `outward_calls` of ours may wait beside the
+    limits (safety.md §3.2: 16 and 8). More than `stray_answers` to nothing close (A15: 100), and so
+    do `silent_calls` of ours without an answer from a charger that still sends (§3.2: 3). A charger
+    whose transaction could not be kept is closed `unkept_close_s` later (§3.3: 30 s), unless one
+    has been kept since.
     """
 
     call_timeout_s: float = 30.0
@@ -90,13 +109,23 @@ class ConnectionSettings:
     drain_s: float = 10.0
     inward_calls: int = 16
     inward_chars: int = 1 << 20
+    outward_calls: int = 8
+    stray_answers: int = 100
+    silent_calls: int = 3
+    unkept_close_s: float = 30.0
     max_frame_chars: int = 1 << 20
     liveness: LivenessSettings = field(default_factory=LivenessSettings)
+    pace: PacePolicy = field(default_factory=PacePolicy)
 
     def limits(self) -> rpc.Limits:
         """The same, for the peer."""
         return rpc.Limits(
-            max_chars=self.max_frame_chars, max_inward=self.inward_calls, gap_s=self.call_gap_s
+            max_chars=self.max_frame_chars,
+            max_inward=self.inward_calls,
+            max_queued=self.outward_calls,
+            max_strays=self.stray_answers,
+            max_timeouts=self.silent_calls,
+            gap_s=self.call_gap_s,
         )
 
 
@@ -136,6 +165,7 @@ class Connection:
         *,
         cache: rpc.ReplyCache,
         settings: ConnectionSettings,
+        pace: Pace | None = None,
     ) -> None:
         self.charger_id = charger_id
         self._socket = socket
@@ -145,11 +175,14 @@ class Connection:
         now = around.clock.monotonic()
         self._peer.release(now + settings.no_boot_wait_s)
         self._liveness = Liveness(settings.liveness, now)
+        self._pace = Pace(settings.pace, now) if pace is None else pace
+        self._slowed = False
         self._called = False
         self._spoke = False
         self._booted = False
         self._usable = True
         self._abort_at = now
+        self._unkept_since: float | None = None
         self._lost = False
         self._ignored = 0
         self._inbox: deque[CallReceived] = deque()
@@ -157,6 +190,7 @@ class Connection:
         self._in_work_chars = 0
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
+        self._over = asyncio.Event()
         self._stir = asyncio.Event()
         socket.on_closing = self._stir.set
 
@@ -166,6 +200,11 @@ class Connection:
     def usable(self) -> bool:
         """Whether calls can still reach the charger."""
         return self._usable and self._socket.open
+
+    @property
+    def busy(self) -> bool:
+        """Whether the charger has a request in work, or a lower on its way to it."""
+        return self.usable and (self._in_work > 0 or self._peer.has_urgent(URGENT_PRIORITY))
 
     @property
     def heard_at(self) -> float:
@@ -196,10 +235,12 @@ class Connection:
         priority: int = 5,
         on_late: Callable[[Reply], None] | None = None,
         message_id: str | None = None,
+        slot: Hashable | None = None,
     ) -> Reply:
         """Send a CALL and wait for its end: at most `timeout_s` in the queue and as long again.
 
-        Lower `priority` goes first. `message_id` is one of `new_message_id`, None takes one.
+        Lower `priority` goes first. `message_id` is one of `new_message_id`, None takes one. What
+        waits in the same `slot` is taken back: this takes its place.
         `on_late` gets an answer that comes after the time-out, or after this coroutine was
         cancelled. Never raises for what the charger does; raises ValueError for a payload that is
         not JSON.
@@ -213,6 +254,7 @@ class Connection:
             priority=priority,
             handle=waiter,
             message_id=message_id,
+            slot=slot,
         )
         self._apply(events)
         self._stir.set()
@@ -252,10 +294,19 @@ class Connection:
                 self._spoke = self._spoke or any(isinstance(e, MESSAGES) for e in events)
                 self._apply(events)
                 self._stir.set()
+                await self._keep_pace(len(data))
             await self._wait_for_room()
             count += 1
             if count % FRAMES_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)  # frames already buffered come without a wait
+
+    async def _keep_pace(self, chars: int) -> None:
+        """Leave what comes next unread for as long as the charger has sent too fast."""
+        wait_s = self._pace.take(chars, self._around.clock.monotonic())
+        if wait_s > 0:
+            self._slowed = True
+            await _within(wait_s, self._over)
+            self._slowed = False
 
     async def _wait_for_room(self) -> None:
         while self._usable and (
@@ -263,7 +314,9 @@ class Connection:
             or self._in_work_chars > self._settings.inward_chars
         ):
             self._room.clear()
+            self._slowed = True
             await self._room.wait()
+            self._slowed = False
 
     def _apply(self, events: Sequence[Event]) -> None:
         """Do what the peer says, in order."""
@@ -352,6 +405,8 @@ class Connection:
                 error=printable(str(error)),
             )
             self._apply(self._peer.reply_error(call, error))
+        except StorageError as error:
+            self._not_kept(call, error)
         except Exception:  # boundary: one request never costs the connection
             log.exception(
                 "request_failed", charger_id=self.charger_id, action=printable(call.action, 64)
@@ -359,8 +414,25 @@ class Connection:
             self._apply(self._peer.reply_error(call, ProtocolError("InternalError")))
         else:
             now = self._around.clock.monotonic()
+            if call.action in NEVER_LIED_TO:
+                self._unkept_since = None
             self._apply(self._peer.reply(call, payload, now))
             self._release(call.action, payload, now)
+
+    def _not_kept(self, call: CallReceived, error: StorageError) -> None:
+        log.warning(
+            "not_kept",
+            charger_id=self.charger_id,
+            action=printable(call.action, 64),
+            error=printable(str(error)),
+        )
+        if call.action not in NEVER_LIED_TO:
+            self._apply(self._peer.reply_error(call, ProtocolError("InternalError")))
+            return
+        self._peer.withhold(call)
+        if self._unkept_since is None:
+            self._unkept_since = self._around.clock.monotonic()
+        self._stir.set()
 
     def _release(self, action: str, payload: Mapping[str, Any], now: float) -> None:
         """Let CALLs go, when the request just answered is a reason to."""
@@ -380,7 +452,7 @@ class Connection:
             if self._usable and not self._socket.open:
                 self._end()
             self._stir.clear()
-            await self._doze(self._attend(now) - now)
+            await _within(self._attend(now) - now, self._stir)
 
     def _attend(self, now: float) -> float:
         """Do what is due; returns when something is next due."""
@@ -390,23 +462,27 @@ class Connection:
                 return now + self._settings.close_timeout_s
             return self._abort_at
         self._apply(self._peer.tick(now))
-        signs = Signs(self._socket.heard_at, self._socket.pong_seen, self._spoke)
+        # Whom nobody reads cannot be heard: that is no sign of death.
+        heard_at = now if self._slowed else self._socket.heard_at
+        signs = Signs(heard_at, self._socket.pong_seen, self._spoke)
         reason = self._liveness.dead(signs, now)
         if reason is not None:
             self.close(rpc.CLOSE_UNRESPONSIVE, reason)
             return self._abort_at
+        close_at = self._unkept_close_at()
+        if close_at is not None and now >= close_at:
+            self.close(CLOSE_TRY_AGAIN, "the database does not take its transactions")
+            return self._abort_at
         if self._liveness.ping_due(now):
             self._socket.write_ping()
-        deadline = self._peer.next_deadline()
-        next_sign = self._liveness.next_at(signs)
-        return next_sign if deadline is None else min(deadline, next_sign)
+        times = [self._peer.next_deadline(), close_at, self._liveness.next_at(signs)]
+        return min(at for at in times if at is not None)
 
-    async def _doze(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self._stir.wait()
-        except TimeoutError:
-            return
+    def _unkept_close_at(self) -> float | None:
+        """When to close because a transaction was not kept; None for not at all."""
+        if self._unkept_since is None:
+            return None
+        return self._unkept_since + self._settings.unkept_close_s
 
     def _end(self) -> None:
         """The connection is of no more use. Answers still owed are kept for a repeated request."""
@@ -417,7 +493,17 @@ class Connection:
         self._apply(self._peer.close())
         self._around.on_end(self)
         self._room.set()
+        self._over.set()
         self._stir.set()
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for an event, but no longer than this."""
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            await event.wait()
+    except TimeoutError:
+        return
 
 
 def _settle(waiter: _Waiter, reply: Reply) -> None:

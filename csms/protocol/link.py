@@ -6,13 +6,14 @@ the answer. Which request goes first on a busy connection is said by its priorit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.dispatch.commands import Scope, SetLimit
 from csms.errors import PayloadRefusedError, ProtocolError, UnknownActionError
 from csms.ports import Answer, Clock, Exchange, LateAnswers, LocalListUpdate, Outcome
+from csms.protocol.connection import URGENT_PRIORITY
 from csms.protocol.ocpp16 import answers, by_hand, fields, local_list, requests, smart_charging
 from csms.protocol.ocpp16 import reservation as reservations
 from csms.protocol.rpc import CallError, Disconnected, Reply, Result, TimedOut
@@ -22,8 +23,10 @@ from csms.station.tokens import Reservation
 FALLBACK_PRIORITY = 1
 """A fallback goes first: it is what holds when nothing else does."""
 
-LIMIT_PRIORITY = 2
-"""Limits of sessions go in the order the loop gives them, which is lowers before raises."""
+LOWER_PRIORITY = URGENT_PRIORITY
+"""Limits of sessions that raise nothing go before those that do, whenever they come (law 2)."""
+
+RAISE_PRIORITY = 3
 
 CLOSE_NORMAL = 1000
 
@@ -43,8 +46,12 @@ class Caller(Protocol):
         priority: int = REQUEST_PRIORITY,
         on_late: Callable[[Reply], None] | None = None,
         message_id: str | None = None,
+        slot: Hashable | None = None,
     ) -> Reply:
-        """Send a CALL and wait for its end. `on_late` hears an answer after the time-out."""
+        """Send a CALL and wait for its end. `on_late` hears an answer after the time-out.
+
+        It takes the place of what waits in the same `slot`.
+        """
         ...
 
     def new_message_id(self) -> str:
@@ -148,8 +155,9 @@ class OcppLink:
             command.connector.charger_id,
             requests.SET_CHARGING_PROFILE,
             payload,
-            priority=FALLBACK_PRIORITY if command.scope is Scope.DEFAULT else LIMIT_PRIORITY,
+            priority=_priority(command),
             on_late=on_late,
+            slot=(command.connector, command.form.purpose),
         )
 
     async def clear_limits(self, charger_id: str, connector_id: int | None = None) -> Answer:
@@ -233,6 +241,7 @@ class OcppLink:
         priority: int = REQUEST_PRIORITY,
         on_late: Callable[[Reply], None] | None = None,
         asked: Sequence[str] = (),
+        slot: Hashable | None = None,
     ) -> Answer:
         try:
             requests.check(action, payload)
@@ -241,8 +250,16 @@ class OcppLink:
         connection = self._connections(charger_id)
         if connection is None:
             return Answer(Outcome.NOT_SENT, "not connected")
-        reply = await connection.call(action, payload, priority=priority, on_late=on_late)
+        reply = await connection.call(
+            action, payload, priority=priority, on_late=on_late, slot=slot
+        )
         return _read(action, reply, asked)
+
+
+def _priority(command: SetLimit) -> int:
+    if command.scope is Scope.DEFAULT:
+        return FALLBACK_PRIORITY
+    return RAISE_PRIORITY if command.raises else LOWER_PRIORITY
 
 
 def _not_sent(error: ProtocolError) -> Answer:

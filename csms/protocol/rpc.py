@@ -10,6 +10,7 @@ oldest first within a number:
     --------  --------------------------------  ---------  -----------------------------------
     (new)     call()                            queued
     (new)     call(), queue full                queued     Settled TimedOut(sent=False), the last
+    (new)     call(), its slot taken            queued     Settled TimedOut(sent=False), the older
     queued    wire free, released, gap over     sent       Send
     queued    timeout_s in the queue            gone       Settled TimedOut(sent=False)
     sent      answer with its id                gone       Settled Result or CallError
@@ -26,8 +27,12 @@ A call inward. Always taken, whatever is pending outward (crossing calls are leg
     (new)     frame, `max_inward` in work       gone       Send CALLERROR
     in work   the same frame again              in work    CallRepeated
     in work   reply(), reply_error()            answered   Send, once for each copy that came
+    in work   withhold()                        gone
     answered  the same frame again              answered   CallRepeated, Send of the same answer
     answered  newer answers, keep_s             gone
+
+What has a slot waits beside the queue's bound and is never the last that goes: there is one of it
+for each slot at most. Limits have slots, so that no lower is ever lost to a full queue.
 
 "The same frame" is the same id with the same content; the same id with other content is a new call.
 BootNotification and Heartbeat are served again instead: that is harmless, and their answers carry
@@ -42,7 +47,7 @@ from __future__ import annotations
 
 import bisect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -174,12 +179,16 @@ Event = Send | CallReceived | CallRepeated | Settled | LateReply | Ignored | Clo
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Everything that is bounded. Sizes in characters, times in seconds."""
+    """Everything that is bounded. Sizes in characters, times in seconds.
+
+    From safety.md: `max_inward` and `max_queued` (§3.2), `max_strays` (A15), `max_timeouts` (§3.2),
+    `max_depth` (A9).
+    """
 
     max_chars: int = 1 << 20
     max_depth: int = 16
     max_inward: int = 16
-    max_queued: int = 64
+    max_queued: int = 8
     max_late: int = 64
     late_s: float = 600.0
     max_strays: int = 100
@@ -230,6 +239,7 @@ class _Outward:
     priority: int
     timeout_s: float
     deadline: float
+    slot: Hashable | None = None
     sent_at: float = 0.0
 
 
@@ -370,6 +380,10 @@ class Peer:
         text = framing.write_error(call.message_id, error.code, error.description)
         return self._answer(call, text)
 
+    def withhold(self, call: CallReceived) -> None:
+        """Give no answer: the other side will ask again. The same frame is then a new request."""
+        self._in_work.pop(call.key, None)
+
     def _answer(self, call: CallReceived, text: str) -> list[Event]:
         copies = self._in_work.pop(call.key, 0)
         return [] if self._closed else [Send(text)] * copies
@@ -386,27 +400,36 @@ class Peer:
         priority: int = 5,
         handle: object = None,
         message_id: str | None = None,
+        slot: Hashable | None = None,
     ) -> list[Event]:
         """Queue a CALL. It waits at most `timeout_s`, then has `timeout_s` to be answered.
 
-        `message_id` must be unique, None takes a new one. Ends in exactly one `Settled` with this
-        handle. Raises ValueError for a payload that is not JSON.
+        `message_id` must be unique, None takes a new one. `slot`: see above. Ends in exactly one
+        `Settled` with this handle. Raises ValueError for a payload that is not JSON.
         """
         message_id = message_id or self._new_id()
         text = framing.write_call(message_id, action, payload)
         if self._closed:
             return [Settled(handle, action, Disconnected(sent=False))]
-        wanted = _Outward(message_id, action, text, handle, priority, timeout_s, now + timeout_s)
+        wanted = _Outward(
+            message_id, action, text, handle, priority, timeout_s, now + timeout_s, slot
+        )
+        superfluous = [c for c in self._queue if slot is not None and c.slot == slot]
         bisect.insort_right(self._queue, wanted, key=_urgency)
-        events: list[Event] = []
-        if len(self._queue) > self._limits.max_queued:
-            shed = self._queue.pop()
-            events.append(Settled(shed.handle, shed.action, TimedOut(sent=False)))
-        return events + self._pump(now)
+        plain = [c for c in self._queue if c.slot is None]
+        superfluous += plain[self._limits.max_queued :]
+        self._queue = [c for c in self._queue if c not in superfluous]
+        gone: list[Event] = [Settled(c.handle, c.action, TimedOut(sent=False)) for c in superfluous]
+        return gone + self._pump(now)
 
     def withdraw(self, handle: object) -> None:
         """Forget the queued call of this handle; one already sent still settles."""
         self._queue = [c for c in self._queue if c.handle is not handle]
+
+    def has_urgent(self, priority: int) -> bool:
+        """Whether a call of ours of this priority, or a more urgent one, is not over."""
+        calls = self._queue if self._sent is None else [*self._queue, self._sent]
+        return any(call.priority <= priority for call in calls)
 
     def hold(self) -> None:
         """Send no CALL until released: a charger that is booting drops what it is asked."""

@@ -6,9 +6,10 @@ the switchboard has it.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
@@ -19,20 +20,22 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from csms.errors import StorageError
 from csms.ports import Clock, Doorkeeper, FrameLog, Gate, Recorder
 from csms.protocol import auth
+from csms.protocol.arrivals import ArrivalPolicy, OpenSockets, Rate, come_again_s
 from csms.protocol.auth import Refusal, Visitor
 from csms.protocol.connection import Connection, ConnectionSettings
+from csms.protocol.drain import CLOSE_RESTART, DrainPolicy, drain
 from csms.protocol.framing import printable
 from csms.protocol.redaction import redacted
 from csms.protocol.switchboard import ServeAction, Switchboard, SwitchboardSettings
 from csms.protocol.tls import certificate_names, watch
-from csms.protocol.wire import ChargerSocket, OpenSockets, WireLimits
+from csms.protocol.wire import ChargerSocket, WireLimits
 
 log = structlog.get_logger(__name__)
 
 CLOSE_PROTOCOL = 1002
-CLOSE_RESTART = 1012
 PROTOCOL_HEADER = "Sec-WebSocket-Protocol"
 
 
@@ -41,7 +44,7 @@ class ServerSettings:
     """Where to listen, and the bounds of it all.
 
     `accept_missing_subprotocol`: some chargers offer none and mean OCPP 1.6; OCPP-J 1.6 §3.1.2
-    wants them closed. `max_opening` sockets may be in their handshake on top of `max_connections`.
+    wants them closed. Those in their handshake (`arrivals`) come on top of `max_connections`.
     `port` None: not without TLS; `tls_port` None: not with it.
     """
 
@@ -51,17 +54,26 @@ class ServerSettings:
     tls: ssl.SSLContext | None = None
     accept_missing_subprotocol: bool = True
     max_connections: int = 2000
-    max_opening: int = 500
+    arrivals: ArrivalPolicy = field(default_factory=ArrivalPolicy)
     open_timeout_s: float = 5.0
     backlog: int = 4096
     max_frame_bytes: int = 1 << 20
     rival_ping_s: float = 5.0
     wire: WireLimits = field(default_factory=WireLimits)
     connection: ConnectionSettings = field(default_factory=ConnectionSettings)
+    drain: DrainPolicy = field(default_factory=DrainPolicy)
+
+
+def _always() -> bool:
+    """There is room."""
+    return True
 
 
 class OcppServer:
-    """Listens from `start` to `stop`; also an asynchronous context manager."""
+    """Listens from `start` to `stop`; also an asynchronous context manager.
+
+    `has_room` tells whether there is memory for another connection.
+    """
 
     def __init__(
         self,
@@ -73,10 +85,12 @@ class OcppServer:
         recorder: Recorder,
         frames: FrameLog,
         serve_action: ServeAction,
+        has_room: Callable[[], bool] = _always,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._door = door
+        self._has_room = has_room
         self._switchboard = Switchboard(
             SwitchboardSettings(
                 connection=replace(settings.connection, max_frame_chars=settings.max_frame_bytes),
@@ -89,7 +103,10 @@ class OcppServer:
             frames=frames,
             serve_action=serve_action,
         )
-        self._sockets = OpenSockets(settings.max_connections + settings.max_opening)
+        most = settings.max_connections + settings.arrivals.opening
+        self._sockets: OpenSockets[ChargerSocket] = OpenSockets(most, settings.arrivals)
+        self._rate = Rate(settings.arrivals, clock.monotonic())
+        self._gate = gate
         self._connections = 0
         self._plain: Server | None = None
         self._secure: Server | None = None
@@ -153,6 +170,17 @@ class OcppServer:
             **options,
         )
 
+    async def drain(self) -> None:
+        """Accept nobody any more, finish what is in work, close everybody a few at a time (1012).
+
+        `stop` comes afterwards.
+        """
+        for listener in (self._plain, self._secure):
+            if listener is not None:
+                listener.close(close_connections=False)
+        await asyncio.sleep(0)  # the listeners close in tasks of their own
+        await drain(self._switchboard.connections, self._settings.drain, self._clock)
+
     async def stop(self) -> None:
         """Close every connection (1012: service restart), and return when all have ended."""
         listeners = [server for server in (self._plain, self._secure) if server is not None]
@@ -180,9 +208,32 @@ class OcppServer:
         """Refuse, or leave on the request just the subprotocol to agree on."""
         assert isinstance(socket, ChargerSocket)
         headers = request.headers
-        if self._connections >= self._settings.max_connections:
+        if self._connections >= self._settings.max_connections or not self._has_room():
             return self._refuse(socket, request, FULL)
-        verdict = await auth.admit(
+        if not self._rate.take(self._clock.monotonic(), charging=self._charges(request.path)):
+            return self._refuse(socket, request, NOT_NOW)
+        try:
+            verdict = await self._admit(socket, request)
+        except StorageError as error:
+            log.warning("handshake_not_kept", peer=_address(socket), error=printable(str(error)))
+            return self._refuse(socket, request, NOT_NOW)
+        if isinstance(verdict, Refusal):
+            return self._refuse(socket, request, verdict)
+        socket.visitor = verdict
+        if headers.get_all(PROTOCOL_HEADER):
+            del headers[PROTOCOL_HEADER]
+        if verdict.subprotocol is not None:
+            headers[PROTOCOL_HEADER] = verdict.subprotocol
+        return None
+
+    def _charges(self, target: str) -> bool:
+        """Whether this is, by its own word, a charger with a running session."""
+        charger_id = auth.identity_of(target)
+        return charger_id is not None and self._gate.has_session(charger_id)
+
+    async def _admit(self, socket: ChargerSocket, request: Request) -> Visitor | Refusal:
+        headers = request.headers
+        return await auth.admit(
             self._door,
             request.path,
             origins=headers.get_all("Origin"),
@@ -192,14 +243,6 @@ class OcppServer:
             secure=socket.transport.get_extra_info("sslcontext") is not None,
             certificate=certificate_names(socket.transport.get_extra_info("peercert")),
         )
-        if isinstance(verdict, Refusal):
-            return self._refuse(socket, request, verdict)
-        socket.visitor = verdict
-        if headers.get_all(PROTOCOL_HEADER):
-            del headers[PROTOCOL_HEADER]
-        if verdict.subprotocol is not None:
-            headers[PROTOCOL_HEADER] = verdict.subprotocol
-        return None
 
     def _refuse(self, socket: ChargerSocket, request: Request, refusal: Refusal) -> Response:
         log.debug(  # the doorkeeper tells of it, but not as often as an outsider likes
@@ -213,6 +256,8 @@ class OcppServer:
             response.headers["WWW-Authenticate"] = CHALLENGE
         elif refusal.status is HTTPStatus.TOO_MANY_REQUESTS:
             response.headers["Retry-After"] = RETRY_AFTER_S
+        elif refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers["Retry-After"] = str(come_again_s(request.path))
         return response
 
     # ------------------------------------------------------------------ after the upgrade
@@ -222,6 +267,7 @@ class OcppServer:
         assert isinstance(socket, ChargerSocket)
         visitor = socket.visitor
         assert visitor is not None
+        self._sockets.opened(socket)
         if not self._speaks_ocpp(visitor):
             # The letter of OCPP-J 1.6 §3.1.2: finish the handshake without the header, then close.
             log.info("no_common_subprotocol", charger_id=visitor.charger_id)
@@ -244,6 +290,7 @@ class OcppServer:
 CHALLENGE = 'Basic realm="csms", charset="UTF-8"'
 RETRY_AFTER_S = "60"
 FULL = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n")
+NOT_NOW = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not now.\n")
 
 
 def _port(listener: Server | None) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 from csms.ports import Clock, FrameLog, Gate, Recorder
 from csms.protocol.connection import Connection, ConnectionSettings, Socket, Surroundings
+from csms.protocol.pace import Pace
 from csms.protocol.registry import Registry
 from csms.protocol.rpc import ReplyCache
 
@@ -28,12 +29,20 @@ class SwitchboardSettings:
     """Bounds of all connections together.
 
     `rival_ping_s`: how long the live connection has to show life when another one has come.
-    `caches_kept`: of so many chargers, those seen last, the newest answers are kept.
+    `caches_kept`: of so many chargers, those seen last, the newest answers and the pace are kept.
     """
 
     connection: ConnectionSettings = field(default_factory=ConnectionSettings)
     rival_ping_s: float = 5.0
     caches_kept: int = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What of a charger outlives its sockets."""
+
+    cache: ReplyCache
+    pace: Pace
 
 
 def random_id() -> str:
@@ -63,28 +72,37 @@ class Switchboard:
         self._serve_action = serve_action
         self._new_id = new_id
         self._registry: Registry[Connection] = Registry(recorder.record, clock)
-        self._caches: OrderedDict[str, ReplyCache] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._connections: set[Connection] = set()
 
     def connection(self, charger_id: str) -> Connection | None:
         """The charger's live, proven connection; None when there is none that can be used."""
         connection = self._registry.live(charger_id)
         return connection if connection is not None and connection.usable else None
 
+    def connections(self) -> list[Connection]:
+        """Every connection that is being served, proven or not."""
+        return list(self._connections)
+
     async def serve(self, socket: Socket, charger_id: str) -> None:
         """Serve one socket of a charger that may connect; returns when it is over."""
+        kept = self._kept_of(charger_id)
         connection = Connection(
             charger_id,
             socket,
             self._surroundings(charger_id),
-            cache=self._cache(charger_id),
+            cache=kept.cache,
             settings=self._settings.connection,
+            pace=kept.pace,
         )
+        self._connections.add(connection)
         rival = self._registry.arrived(connection)
         async with asyncio.TaskGroup() as tasks:
             claim = tasks.create_task(self._claim(connection, rival))
             try:
                 await connection.run()
             finally:
+                self._connections.discard(connection)
                 self._registry.left(connection)
                 claim.cancel()
 
@@ -120,10 +138,13 @@ class Switchboard:
             new_id=self._new_id,
         )
 
-    def _cache(self, charger_id: str) -> ReplyCache:
-        """The charger's answers, kept across its sockets; of the chargers seen last."""
-        cache = self._caches.setdefault(charger_id, ReplyCache())
-        self._caches.move_to_end(charger_id)
-        if len(self._caches) > self._settings.caches_kept:
-            self._caches.popitem(last=False)
-        return cache
+    def _kept_of(self, charger_id: str) -> _Kept:
+        """What is kept of the charger across its sockets; of the chargers seen last."""
+        kept = self._kept.get(charger_id)
+        if kept is None:
+            pace = Pace(self._settings.connection.pace, self._clock.monotonic())
+            kept = self._kept[charger_id] = _Kept(ReplyCache(), pace)
+        self._kept.move_to_end(charger_id)
+        if len(self._kept) > self._settings.caches_kept:
+            self._kept.popitem(last=False)
+        return kept

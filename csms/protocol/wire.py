@@ -19,7 +19,9 @@ from websockets.frames import CTRL_OPCODES, Frame, Opcode
 from websockets.protocol import SEND_EOF, Event, State
 from websockets.server import ServerProtocol
 
+from csms.control.attempts import source_of
 from csms.ports import Clock
+from csms.protocol.arrivals import OpenSockets
 from csms.protocol.auth import Visitor
 
 if TYPE_CHECKING:
@@ -36,14 +38,6 @@ class WireLimits:
     control_frames_per_s: float = 10.0
 
 
-@dataclass(slots=True)
-class OpenSockets:
-    """How many TCP connections there are, in whatever state, and how many there may be."""
-
-    most: int
-    count: int = 0
-
-
 def _nobody() -> None:
     """Tell nobody."""
 
@@ -58,7 +52,7 @@ class ChargerSocket(ServerConnection):
         *,
         clock: Clock,
         limits: WireLimits,
-        sockets: OpenSockets,
+        sockets: OpenSockets[ChargerSocket],
         **options: Any,
     ) -> None:
         super().__init__(protocol, server, **options)
@@ -150,15 +144,16 @@ class ChargerSocket(ServerConnection):
     # ------------------------------------------------------------------ asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A TCP connection was accepted. Beyond the bound it is dropped at once."""
-        self._sockets.count += 1
+        """A TCP connection was accepted. Beyond the bounds one is dropped at once."""
         super().connection_made(transport)
-        if self._sockets.count > self._sockets.most:
-            self.transport.abort()
+        peer = transport.get_extra_info("peername")
+        source = source_of(str(peer[0])) if peer else ""
+        for each in self._sockets.arrived(self, source, self._clock.monotonic()):
+            each.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The TCP connection is gone."""
-        self._sockets.count -= 1
+        self._sockets.gone(self)
         super().connection_lost(exc)
         self.on_closing()
 

@@ -76,6 +76,13 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing to let go."""
 
+    async def probe(self, at: float) -> None:
+        """See `ports.Store`."""
+
+    def free_share(self) -> float | None:
+        """See `ports.Store`: there is no disk."""
+        return None
+
     def losses(self) -> Losses:
         """See `ports.Store`: plain dicts take everything."""
         return Losses()

@@ -36,6 +36,7 @@ from csms.storage import (
     ledger,
     lock,
     migration,
+    probe,
     quarantine,
     reservations,
     samples,
@@ -166,6 +167,14 @@ class SqlStore:
             dropped_samples=self._samples.dropped,
             dropped_frames=self._frames.dropped,
         )
+
+    async def probe(self, at: float) -> None:
+        """See `ports.Store`."""
+        await self._write(lambda connection: probe.save(connection, at))
+
+    def free_share(self) -> float | None:
+        """See `ports.Store`."""
+        return probe.free_share(self._url)
 
     def losses(self) -> Losses:
         """See `ports.Store`."""

@@ -299,6 +299,15 @@ quarantine = Table(
 )
 Index("ix_quarantine_charger", quarantine.c.charger_id, quarantine.c.quarantine_id)
 
+# One row, written to see whether the database takes it.
+probes = Table(
+    "probes",
+    metadata,
+    Column("probe_id", BigInteger, nullable=False, autoincrement=False),
+    Column("at", Double, nullable=False),
+    PrimaryKeyConstraint("probe_id", name="pk_probes"),
+)
+
 # What chargers must show. Keys are kept as keyed hashes only.
 credentials = Table(
     "credentials",

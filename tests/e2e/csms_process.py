@@ -47,6 +47,10 @@ class CsmsProcess:
             "boot_quiet_s": 0.0,
             "call_gap_s": 0.0,
             "meter_interval_s": 1,
+            "stall_abort_s": 60.0,
+            "drain_work_s": 2.0,
+            "reconnects_per_min": 100_000,
+            "reconnects_per_h": 100_000,
             **settings,
         }
         lines = [f"{name} = {json.dumps(value)}" for name, value in effective.items()]

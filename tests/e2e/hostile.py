@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 from csms.control.clock import SystemClock
 from csms.protocol.connection import ConnectionSettings
 from csms.protocol.server import OcppServer, ServerSettings
+from csms.protocol.switchboard import ServeAction
 from csms.station.facts import ChargerConnected, ChargerDisconnected
 from tests.unit.csms.protocol.fakes import KeptFacts, KeptFrames, OpenDoor, OpenGate, serve_action
 
@@ -40,7 +41,9 @@ SETTINGS = ServerSettings(
 class Bench:
     """A server on a free port, with what it was asked and what it recorded."""
 
-    def __init__(self, settings: ServerSettings = SETTINGS) -> None:
+    def __init__(
+        self, settings: ServerSettings = SETTINGS, serve: ServeAction = serve_action
+    ) -> None:
         clock = SystemClock()
         self.recorder = KeptFacts(clock)
         gate = OpenGate()
@@ -52,7 +55,7 @@ class Bench:
             door=self.door,
             recorder=self.recorder,
             frames=KeptFrames(),
-            serve_action=serve_action,
+            serve_action=serve,
         )
 
     def dial(self, identity: str = "CP1", **options: Any) -> connect:

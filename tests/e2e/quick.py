@@ -14,6 +14,9 @@ CONFIG = Config(
     meter_interval_s=1,
     call_timeout_s=1.0,
     call_gap_s=0.0,
+    drain_work_s=0.5,
+    reconnects_per_min=100_000,
+    reconnects_per_h=100_000,
 )
 CLIENT = ClientSettings(
     tick_s=0.02,

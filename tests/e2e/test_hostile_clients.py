@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
 from websockets.typing import Origin, Subprotocol
 
+from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.liveness import LivenessSettings
 from csms.protocol.rpc import Disconnected, Reply, Result
 from csms.protocol.wire import WireLimits
@@ -122,7 +123,7 @@ async def test_malformed_handshakes_get_no_socket() -> None:
 
 
 async def test_half_open_handshakes_keep_nobody_out() -> None:
-    bench = Bench(replace(SETTINGS, max_connections=5, max_opening=100))
+    bench = Bench(replace(SETTINGS, max_connections=5, arrivals=ArrivalPolicy(opening=100)))
     async with bench.server, contextlib.AsyncExitStack() as stack:
         for _ in range(90):
             client = await stack.enter_async_context(raw_client(bench))
@@ -141,6 +142,8 @@ async def test_a_flood_of_unsolicited_answers_closes_the_socket() -> None:
             for number in range(10_000):
                 await charger.send(f'[3,"{number}",{{}}]')
                 await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            await charger.wait_closed()
         assert charger.close_code == 1008
 
 

@@ -320,6 +320,12 @@ class DurableStore:
     async def load_grid(self, station_id: str) -> dict[str, Any] | None:
         return await self.memory.load_grid(station_id)
 
+    async def probe(self, at: float) -> None:
+        await self._durably(lambda: _now(self.memory.probe(at)))
+
+    def free_share(self) -> float | None:
+        return self.memory.free_share()
+
     def losses(self) -> Losses:
         return self.memory.losses()
 

@@ -70,7 +70,7 @@ def ocpp_coverage() -> list[Row]:
 
 def http_api() -> list[Row]:
     """Every call: method and path, what it does."""
-    app = create_api(*cast("Any", (None, None, None)))
+    app = create_api(*cast("Any", (None, None, None, None)))
     return [(f"`{method} {path}`", " ".join(text.split())) for method, path, text in routes(app)]
 
 

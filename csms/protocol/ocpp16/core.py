@@ -47,7 +47,8 @@ async def boot_notification(
     """BootNotification (§4.2). The answer sets the charger's clock and its heartbeat interval.
 
     Nothing the charger says of itself is reason to refuse it. A charger that is not accepted is
-    answered Rejected: it may send nothing else until it has booted again (§4.2.1).
+    answered Rejected: it may send nothing else until it has booted again (§4.2.1). One that is only
+    to wait is answered Pending, and boots again after the interval.
     """
     serials = (payload.get("chargePointSerialNumber"), payload.get("chargeBoxSerialNumber"))
     verdict = await recorder.boot(
@@ -60,6 +61,8 @@ async def boot_notification(
         )
     )
     status = RegistrationStatus.accepted if verdict.accepted else RegistrationStatus.rejected
+    if verdict.pending:
+        status = RegistrationStatus.pending
     return {
         "status": str(status.value),
         "currentTime": fields.time_text(recorder.now()),

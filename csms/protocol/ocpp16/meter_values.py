@@ -10,7 +10,7 @@ the sum of the lines. What cannot be used is left out; an element with nothing u
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,11 @@ from csms.protocol.ocpp16 import fields
 from csms.station.facts import MeterSample
 from csms.station.model import ConnectorKey
 
-ELEMENTS_READ = 100
-"""MeterValue elements read from one message: the newest, which are the last."""
-
 VALUES_READ = 100
-"""Sampled values read from one element."""
+"""Sampled values read from one message: of the newest elements, which are the last (safety.md A16).
+
+What else it holds is passed over: a message costs no more than this, whatever its size.
+"""
 
 LINE_VOLTAGE_V = 230.0
 """Assumed between a phase and neutral when a charger reports none."""
@@ -146,23 +146,40 @@ _NOTHING = _Chosen("", {})
 def normalise(payload: Mapping[str, Any], charger_id: str, now: float) -> list[MeterSample]:
     """The samples in a MeterValues.req, or in the transactionData of a StopTransaction.req.
 
-    `now` is UTC epoch seconds, the time of receipt. At most `ELEMENTS_READ` samples, in the order
+    `now` is UTC epoch seconds, the time of receipt. Of at most `VALUES_READ` values, in the order
     sent. The connector is the one in the message, 0 (the charger) when it names none.
     """
     elements = fields.items(payload.get("meterValue", payload.get("transactionData")))
     connector = ConnectorKey(charger_id, fields.connector_id(payload.get("connectorId")))
     transaction_id = fields.integer(payload.get("transactionId"))
-    samples = (
-        _sample(fields.mapping(element), connector, transaction_id, now)
-        for element in elements[-ELEMENTS_READ:]
-    )
+    samples = [
+        _sample(element, sent, connector, transaction_id, now)
+        for element, sent in _within_bounds(elements)
+    ]
     return [sample for sample in samples if sample is not None]
 
 
+def _within_bounds(elements: Sequence[Any]) -> list[tuple[Mapping[str, Any], list[Any]]]:
+    """The newest elements, in the order sent, each with its values: as many as are read."""
+    found: list[tuple[Mapping[str, Any], list[Any]]] = []
+    left = VALUES_READ
+    for each in reversed(elements[-VALUES_READ:]):
+        element = fields.mapping(each)
+        sent = fields.items(element.get("sampledValue"))[:left]
+        found.append((element, sent))
+        left -= len(sent)
+        if left == 0:
+            break
+    return found[::-1]
+
+
 def _sample(
-    element: Mapping[str, Any], connector: ConnectorKey, transaction_id: int | None, now: float
+    element: Mapping[str, Any],
+    sent: Sequence[Any],
+    connector: ConnectorKey,
+    transaction_id: int | None,
+    now: float,
 ) -> MeterSample | None:
-    sent = fields.items(element.get("sampledValue"))[:VALUES_READ]
     chosen = _choose(v for v in (_value(fields.mapping(s)) for s in sent) if v is not None)
     if not chosen:
         return None

@@ -12,14 +12,25 @@ from typing import Any
 import httpx
 import pytest
 
-from csms.app import door_settings, running, server_settings, signer, supervisor_settings
+from csms.app import (
+    door_settings,
+    running,
+    server_settings,
+    signer,
+    supervisor_settings,
+    vitals_policy,
+)
 from csms.config import Config
 from csms.control.attempts import AttemptLimits
+from csms.control.boots import BootPolicy
 from csms.control.clock import SystemClock
 from csms.control.doorkeeper import DoorSettings
+from csms.control.reconnects import ReconnectLimits
 from csms.control.supervisor import UnknownChargers
 from csms.errors import ConfigError, StorageError
 from csms.ports import Credential, TokenStatus
+from csms.protocol.arrivals import ArrivalPolicy
+from csms.protocol.pace import PacePolicy
 from csms.station.document import parse_station
 from csms.storage import MemoryStore
 
@@ -43,6 +54,8 @@ def test_settings_reach_the_stations() -> None:
             default_station="S1",
             remote_start_timeout_s=7.0,
             heartbeat_interval_s=60,
+            handshakes_per_s=50.0,
+            handshakes_burst=90,
             unknown_id_tokens="reject",
             id_tokens=["CARD"],
             meter_interval_s=200,
@@ -58,6 +71,7 @@ def test_settings_reach_the_stations() -> None:
     assert settings.unknown_chargers is None
     assert settings.remote_timeout_s == 7.0
     assert settings.recorder.heartbeat_interval_s == 60
+    assert settings.recorder.boots == BootPolicy(50.0, 90.0)
     assert settings.recorder.accept_unknown_tokens is False
     assert settings.recorder.id_tokens == {"CARD"}
     assert settings.loop.registration.meter_interval_s == 200
@@ -108,9 +122,13 @@ def test_chargers_without_proof_come_in_only_where_it_was_said(
             tls_client_organisation="ACME",
             failures_per_source_per_min=30,
             failures_per_charger_per_min=3,
+            reconnects_per_min=5,
+            reconnects_per_h=50,
         )
     )
-    assert settings == DoorSettings(anonymous, "ACME", AttemptLimits(30, 3))
+    assert settings == DoorSettings(
+        anonymous, "ACME", AttemptLimits(30, 3), ReconnectLimits(per_min=5, per_h=50)
+    )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "8.8.8.8"])  # noqa: S104
@@ -146,6 +164,16 @@ def test_settings_reach_the_server() -> None:
             ocpp_port=9001,
             max_frame_bytes=5_000,
             write_buffer_bytes=20_000,
+            charger_messages_per_s=3.0,
+            charger_messages_burst=7,
+            charger_bytes_per_s=300_000,
+            calls_waiting=4,
+            handshakes_per_s=50.0,
+            handshakes_burst=90,
+            handshakes_open=33,
+            slow_handshakes_per_source=4,
+            drain_work_s=6.0,
+            drain_close_s=60.0,
             call_timeout_s=3.0,
             boot_quiet_s=0.5,
             no_boot_wait_s=4.0,
@@ -156,6 +184,10 @@ def test_settings_reach_the_server() -> None:
     assert (settings.host, settings.port) == ("::1", 9001)
     assert settings.max_frame_bytes == 5_000
     assert settings.wire.write_buffer_bytes == 20_000
+    assert settings.connection.pace == PacePolicy(3.0, 7, 300_000, 300_000)
+    assert settings.connection.outward_calls == 4
+    assert settings.arrivals == ArrivalPolicy(50.0, 90.0, opening=33, slow_per_source=4)
+    assert (settings.drain.work_s, settings.drain.close_s) == (6.0, 60.0)
     assert settings.connection.max_frame_chars == 5_000
     assert settings.connection.call_timeout_s == 3.0
     assert settings.connection.boot_quiet_s == 0.5
@@ -164,12 +196,22 @@ def test_settings_reach_the_server() -> None:
     assert settings.connection.liveness.idle_timeout_s == 1_000.0
 
 
+def test_memory_is_counted_by_connections() -> None:
+    assert vitals_policy(config(), 1_000).memory_bytes == 200_000_000 + 32_768_000
+    secured = config(
+        ocpp_transport="both", tls_certificate_files=["a"], tls_key_files=["b"], memory_mb=100
+    )
+    assert vitals_policy(secured, 1_000).memory_bytes == 100_000_000 + 327_680_000
+    assert vitals_policy(config(memory_mb=0), 1_000).memory_bytes == 0
+
+
 async def test_everything_runs_inside_the_block_and_nothing_after_it() -> None:
     store = MemoryStore()
     async with running(config(id_tokens=["CARD"]), [STATION], store=store) as app:
         assert app.ocpp_url.startswith("ws://127.0.0.1:")
         async with httpx.AsyncClient(base_url=app.api_url, trust_env=False) as client:
             assert (await client.get("/health")).json()["status"] == "ok"
+            assert (await client.get("/readyz")).json() == {"ready": True, "reasons": []}
             status = (await client.get("/station/status")).json()
     assert (status["stationId"], status["available"]) == ("S1", 400.0)
     async with httpx.AsyncClient(trust_env=False) as client:

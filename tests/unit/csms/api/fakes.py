@@ -538,23 +538,41 @@ class FakeSecurity:
 
 
 @dataclass
+class FakeVitals:
+    """How a process is, as the test says."""
+
+    lag: float = 0.0
+    reasons: list[str] = field(default_factory=list)
+
+    def lag_s(self) -> float:
+        return self.lag
+
+    async def unready(self) -> list[str]:
+        return self.reasons
+
+
+@dataclass
 class Api:
     """The API on the fakes, and a client of it. The app is built once; `reset` makes all new."""
 
     operations: FakeOperations
     archive: FakeArchive
     security: FakeSecurity
+    vitals: FakeVitals
     app: FastAPI
 
     @classmethod
     def build(cls) -> Api:
         operations, archive, security = FakeOperations(), FakeArchive(), FakeSecurity()
-        return cls(operations, archive, security, create_api(operations, archive, security))
+        vitals = FakeVitals()
+        app = create_api(operations, archive, security, vitals)
+        return cls(operations, archive, security, vitals, app)
 
     def reset(self) -> None:
         vars(self.operations).update(vars(FakeOperations()))
         vars(self.archive).update(vars(FakeArchive()))
         vars(self.security).update(vars(FakeSecurity()))
+        vars(self.vitals).update(vars(FakeVitals()))
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)

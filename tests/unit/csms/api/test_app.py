@@ -14,6 +14,8 @@ from tests.unit.csms.api.fakes import Api
 
 ROUTES = [
     ("GET", "/health"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
     ("GET", "/station/config"),
     ("POST", "/station/config"),
     ("GET", "/station/status"),

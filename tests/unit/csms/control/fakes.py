@@ -29,6 +29,7 @@ from csms.ports import (
     ChargerLink,
     ChargerRecord,
     Clock,
+    IdToken,
     StartReport,
     StopReport,
     Store,
@@ -108,6 +109,7 @@ class FaultyStore(MemoryStore):
         self.chargers_to_fail = 0
         self.loses_what_ends = False
         self.grids_fail = False
+        self.tokens_fail = False
         self.writes: list[list[Entry]] = []
         self.grids_written = 0
         self.kept_later: list[Entry] = []
@@ -160,6 +162,11 @@ class FaultyStore(MemoryStore):
         if self.loses_what_ends:
             self._transactions.clear()
         return ended
+
+    async def load_token(self, id_token: str) -> IdToken | None:
+        if self.tokens_fail:
+            raise StorageError("the database is down")
+        return await super().load_token(id_token)
 
     async def save_charger(self, record: ChargerRecord) -> None:
         if self.chargers_to_fail > 0:

@@ -37,6 +37,7 @@ class KnownGate:
     knocked: list[str] = field(default_factory=list)
     admitted: list[str] = field(default_factory=list)
     shut: bool = False
+    charging: set[str] = field(default_factory=set)
 
     async def admit(self, charger_id: str, address: str) -> bool:
         if self.shut or not charger_id.startswith("CP"):
@@ -51,6 +52,9 @@ class KnownGate:
     def turned_away(self, charger_id: str, address: str) -> None:
         if not charger_id.startswith("CP"):
             self.knocked.append(charger_id)
+
+    def has_session(self, charger_id: str) -> bool:
+        return charger_id in self.charging
 
     def registered(self, charger_id: str) -> bool:
         return False
@@ -112,6 +116,28 @@ async def test_a_charger_that_must_show_something_is_known_by_its_exact_name() -
     assert it.door.known_as(["cp1"]) is None
     assert it.door.known_as(["X9", "CP1"]) == "CP1"
     assert it.door.known_as(["cp2"]) == "CP2"
+
+
+async def test_a_charger_that_comes_again_and_again_is_told_to_wait_and_told_of() -> None:
+    it = await entrance(anonymous=True)
+    assert [await it.judge() for _ in range(12)] == [Admission.ADMITTED] * 10 + [
+        Admission.TOO_MANY
+    ] * 2
+    assert [event[:2] for event in await it.events()] == [("reconnects_too_often", "CP1")]
+    assert await it.lets_in("CP2")
+    it.clock.advance(61.0)
+    assert await it.lets_in()
+
+
+async def test_a_charger_that_is_charging_is_kept_out_for_a_minute_at_most() -> None:
+    it = await entrance(anonymous=True)
+    it.gate.charging.add("CP1")
+    for _ in range(70):
+        assert await it.lets_in()
+        it.clock.advance(30.0)
+    it.gate.charging.clear()
+    assert not await it.lets_in()
+    assert [event[:2] for event in await it.events()] == [("quarantined", "CP1")]
 
 
 MINE = CertificateNames("CP1", "ACME")

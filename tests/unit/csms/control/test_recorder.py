@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from csms.control.boots import BootPolicy
 from csms.control.recorder import LARGEST_TRANSACTION_ID, RecorderSettings
 from csms.errors import StorageError
 from csms.ports import (
@@ -47,6 +48,32 @@ async def test_a_boot_is_accepted_and_remembered() -> None:
             "1.2",
         )
         assert "charger_booted" in it.rig.kinds()
+
+
+async def test_in_a_storm_of_boots_a_charger_waits_and_counts_as_booted() -> None:
+    storm = RecorderSettings(boots=BootPolicy(per_s=0.001, burst=1.0))
+    async with desk(storm) as it:
+        assert (await it.recorder.boot(BootReport("B"))).accepted
+        verdict = await it.recorder.boot(BootReport("A", "ACME"))
+        assert (verdict.accepted, verdict.pending) == (False, True)
+        assert verdict.interval_s >= 30
+        assert "A" not in it.recorder.records
+        await it.rig.quiet()
+        assert it.rig.kinds().count("charger_booted") == 1
+        await it.recorder.start_session(start_report(A1))
+        await it.rig.quiet()
+        assert (await it.recorder.boot(BootReport("A", "ACME"))).accepted
+
+
+async def test_a_known_charger_boots_though_the_database_is_down() -> None:
+    async with desk() as it:
+        await it.recorder.remember("A")
+        it.rig.store.chargers_to_fail = 1
+        assert (await it.recorder.boot(BootReport("A", "ACME"))).accepted
+        await it.rig.quiet()
+        assert "charger_booted" in it.rig.kinds()
+        assert it.recorder.records["A"].vendor == "ACME"
+        assert (await it.rig.store.load_chargers())["A"].vendor == ""
 
 
 async def test_a_charger_of_no_station_may_boot_too() -> None:

@@ -36,6 +36,35 @@ async def test_settings_without_tokens_fill_nothing() -> None:
         assert await it.access.tokens.page(9) == []
 
 
+async def test_without_the_database_a_token_is_answered_as_it_was_last() -> None:
+    strict = RecorderSettings(accept_unknown_tokens=False)
+    async with desk(strict) as it:
+        await it.access.tokens.add(IdToken("GOOD"))
+        await it.access.tokens.add(IdToken("BAD", TokenStatus.BLOCKED))
+        await it.access.tokens.add(IdToken("NEVER ASKED FOR"))
+        for name in ("GOOD", "BAD"):
+            await it.recorder.authorize("A", name)
+        it.rig.store.tokens_fail = True
+        statuses = [
+            (await it.recorder.authorize("A", name)).status
+            for name in ("good", "BAD", "NEVER ASKED FOR")
+        ]
+        assert statuses == [TokenStatus.ACCEPTED, TokenStatus.BLOCKED, TokenStatus.INVALID]
+
+
+async def test_only_the_tokens_asked_for_last_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("csms.control.tokens.REMEMBERED", 1)
+    async with desk(RecorderSettings(accept_unknown_tokens=False)) as it:
+        await it.access.tokens.put([IdToken("ONE"), IdToken("TWO")])
+        await it.recorder.authorize("A", "ONE")
+        await it.recorder.authorize("A", "TWO")
+        it.rig.store.tokens_fail = True
+        assert (await it.recorder.authorize("A", "ONE")).status is TokenStatus.INVALID
+        assert (await it.recorder.authorize("A", "TWO")).status is TokenStatus.ACCEPTED
+
+
 async def test_tokens_are_added_changed_and_removed() -> None:
     async with desk() as it:
         tokens = it.access.tokens

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from csms.errors import ProtocolError
+from csms.errors import ProtocolError, StorageError
 from csms.ports import (
     Admission,
     Approach,
@@ -163,16 +163,23 @@ class OpenGate:
     def __init__(self, *, registered: frozenset[str] = frozenset()) -> None:
         self.known = registered
         self.knocked: list[tuple[str, str]] = []
+        self.broken = False
+        self.charging: set[str] = set()
 
     def known_as(self, names: Sequence[str]) -> str | None:
         return None
 
     async def admit(self, charger_id: str, address: str) -> bool:
+        if self.broken:
+            raise StorageError("the database is down")
         self.knocked.append((charger_id, address))
         return not charger_id.startswith("STRANGER")
 
     def turned_away(self, charger_id: str, address: str) -> None:
         self.knocked.append((charger_id, address))
+
+    def has_session(self, charger_id: str) -> bool:
+        return charger_id in self.charging
 
     def registered(self, charger_id: str) -> bool:
         return charger_id in self.known

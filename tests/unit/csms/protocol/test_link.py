@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,6 +53,7 @@ class FakeConnection:
         self.on_late: list[Callable[[Reply], None] | None] = []
         self.closed: list[tuple[int, str]] = []
         self.message_ids: list[str | None] = []
+        self.slots: list[Hashable | None] = []
 
     def new_message_id(self) -> str:
         return f"m{len(self.sent) + 1}"
@@ -66,8 +67,10 @@ class FakeConnection:
         priority: int = 5,
         on_late: Callable[[Reply], None] | None = None,
         message_id: str | None = None,
+        slot: Hashable | None = None,
     ) -> Reply:
         assert timeout_s is None
+        self.slots.append(slot)
         self.message_ids.append(message_id)
         self.sent.append(Sent(action, payload, priority))
         self.on_late.append(on_late)
@@ -122,6 +125,19 @@ async def test_a_fallback_goes_before_a_limit() -> None:
     fallback = replace(LIMIT, scope=Scope.DEFAULT, form=form, session_id=None, transaction_id=None)
     await rig.link.set_limit(fallback)
     assert [sent.priority for sent in rig.connection.sent] == [1]
+
+
+async def test_a_limit_that_raises_goes_behind_those_that_do_not() -> None:
+    rig = Rig()
+    await rig.link.set_limit(replace(LIMIT, raises=True))
+    assert [sent.priority for sent in rig.connection.sent] == [3]
+
+
+async def test_a_limit_takes_the_place_of_one_that_waits_for_the_same_connector() -> None:
+    rig = Rig()
+    await rig.link.set_limit(LIMIT)
+    await rig.link.reset("CP1", hard=False)
+    assert rig.connection.slots == [(LIMIT.connector, LIMIT.form.purpose), None]
 
 
 async def test_a_late_answer_is_told_with_its_command() -> None:

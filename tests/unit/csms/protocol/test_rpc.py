@@ -148,6 +148,55 @@ def test_a_full_queue_sheds_the_least_urgent() -> None:
     ]
 
 
+def test_a_later_call_takes_the_place_of_one_that_waits_in_its_slot() -> None:
+    ours = peer()
+    ours.call("X", {}, 0.0, handle="sent", slot="a")
+    assert ours.call("X", {"n": 1}, 0.0, handle="old", slot="a") == []
+    assert ours.call("X", {"n": 2}, 0.0, handle="other", slot="b") == []
+    assert ours.call("X", {"n": 3}, 1.0, handle="new", slot="a") == [
+        Settled("old", "X", TimedOut(sent=False))
+    ]
+    # What is on the wire stays there, and the newer one goes in its turn.
+    assert ours.receive('[3,"m1",{}]', 2.0) == [
+        Settled("sent", "X", Result({})),
+        Send('[2,"m3","X",{"n":2}]'),
+    ]
+    assert ours.receive('[3,"m3",{}]', 2.0)[-1] == Send('[2,"m4","X",{"n":3}]')
+
+
+def test_what_has_a_slot_is_never_shed() -> None:
+    ours = peer(max_queued=1)
+    ours.call("X", {}, 0.0, handle="sent")
+    for number in range(10):
+        assert ours.call("Lower", {}, 0.0, priority=9, handle=number, slot=number) == []
+    assert ours.call("X", {}, 0.0, priority=5, handle="kept") == []
+    assert ours.call("X", {}, 0.0, priority=5, handle="shed") == [
+        Settled("shed", "X", TimedOut(sent=False))
+    ]
+
+
+def test_what_is_urgent_is_seen_until_it_is_over() -> None:
+    ours = peer()
+    assert not ours.has_urgent(2)
+    ours.call("Chat", {}, 0.0, priority=5)
+    ours.call("Lower", {}, 0.0, priority=2)
+    assert ours.has_urgent(2)
+    assert not ours.has_urgent(1)
+    ours.receive('[3,"m1",{}]', 1.0)
+    assert ours.has_urgent(2)
+    ours.receive('[3,"m2",{}]', 1.0)
+    assert not ours.has_urgent(2)
+
+
+def test_a_request_whose_answer_is_withheld_is_new_when_it_comes_again() -> None:
+    ours = peer()
+    call = received(ours.receive('[2,"s","StartTransaction",{}]', 0.0))
+    ours.withhold(call)
+    ours.withhold(call)
+    again = received(ours.receive('[2,"s","StartTransaction",{}]', 1.0))
+    assert ours.reply(again, {}, 1.0) == [Send('[3,"s",{}]')]
+
+
 def test_a_call_withdrawn_from_the_queue_is_never_sent() -> None:
     ours = peer()
     one, two = object(), object()

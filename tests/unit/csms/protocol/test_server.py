@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.server import OcppServer, ServerSettings
 from csms.station.facts import ChargerConnected, ChargerDisconnected
 from tests.unit.csms.protocol.fakes import (
@@ -29,7 +31,9 @@ BOOT = '[2,"b","BootNotification",{}]'
 class Bench:
     """A server on a free port and what it records."""
 
-    def __init__(self, settings: ServerSettings = SETTINGS) -> None:
+    def __init__(
+        self, settings: ServerSettings = SETTINGS, has_room: Callable[[], bool] = lambda: True
+    ) -> None:
         clock = LoopClock()
         self.gate = OpenGate()
         self.recorder = KeptFacts(clock)
@@ -41,13 +45,14 @@ class Bench:
             recorder=self.recorder,
             frames=KeptFrames(),
             serve_action=serve_action,
+            has_room=has_room,
         )
 
     def url(self, identity: str = "CP1") -> str:
         return f"ws://127.0.0.1:{self.server.port}/ocpp/{identity}"
 
 
-def test_there_is_no_port_before_it_listens() -> None:
+async def test_there_is_no_port_before_it_listens() -> None:
     with pytest.raises(RuntimeError, match="not listening"):
         Bench().server.port  # noqa: B018
 
@@ -93,3 +98,56 @@ async def test_connections_beyond_the_bound_are_refused() -> None:
         with pytest.raises(InvalidStatus) as refused:
             await connect(bench.url("CP2"), subprotocols=OCPP)
         assert refused.value.response.status_code == 503
+
+
+async def test_a_charger_that_cannot_be_remembered_is_told_to_come_again() -> None:
+    bench = Bench()
+    bench.gate.broken = True
+    async with bench.server:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(bench.url("CP1"), subprotocols=OCPP)
+        assert refused.value.response.status_code == 503
+        assert 30 <= int(refused.value.response.headers["Retry-After"]) <= 60
+
+
+async def test_without_memory_nobody_is_let_in() -> None:
+    bench = Bench(has_room=lambda: False)
+    async with bench.server:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(bench.url("CP1"), subprotocols=OCPP)
+        assert refused.value.response.status_code == 503
+        assert 30 <= int(refused.value.response.headers["Retry-After"]) <= 60
+
+
+async def test_draining_accepts_nobody_and_closes_everybody_for_a_restart() -> None:
+    bench = Bench()
+    await bench.server.start()
+    async with connect(bench.url(), subprotocols=OCPP) as charger:
+        await charger.send(BOOT)
+        await charger.recv()
+        port = bench.server.port
+        async with asyncio.TaskGroup() as tasks:
+            ended = tasks.create_task(charger.wait_closed())
+            await bench.server.drain()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+            await ended
+        assert charger.close_code == 1012
+    await bench.server.stop()
+
+
+async def test_beyond_the_rate_only_chargers_that_are_charging_come_in() -> None:
+    arrivals = ArrivalPolicy(per_s=0.001, burst=4.0, kept_back=2.0)
+    bench = Bench(replace(SETTINGS, arrivals=arrivals))
+    bench.gate.charging.add("BUSY")
+    async with bench.server:
+        outcomes = [await outcome(bench, name) for name in ("A", "B", "C", "BUSY", "%zz")]
+    assert outcomes == [101, 101, 503, 101, 503]
+
+
+async def outcome(bench: Bench, identity: str) -> int:
+    try:
+        async with connect(bench.url(identity), subprotocols=OCPP):
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code

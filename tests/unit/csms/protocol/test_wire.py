@@ -10,7 +10,8 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from csms.protocol.wire import ChargerSocket, OpenSockets, WireLimits
+from csms.protocol.arrivals import OpenSockets
+from csms.protocol.wire import ChargerSocket, WireLimits
 from tests.unit.csms.protocol.fakes import LoopClock, pass_time, virtual
 
 
@@ -62,7 +63,7 @@ class Bench:
     """A socket after its handshake, and the client's side of the protocol without a network."""
 
     def __init__(
-        self, limits: WireLimits | None = None, sockets: OpenSockets | None = None
+        self, limits: WireLimits | None = None, sockets: OpenSockets[ChargerSocket] | None = None
     ) -> None:
         async def handler(_connection: object) -> None:
             """Do nothing: nobody serves this socket."""
@@ -70,7 +71,7 @@ class Bench:
         async def no_server() -> asyncio.Server:
             raise AssertionError
 
-        self.sockets = sockets or OpenSockets(10)
+        self.sockets: OpenSockets[ChargerSocket] = sockets or OpenSockets(10)
         self.closings = 0
         self.socket = ChargerSocket(
             ServerProtocol(),
@@ -244,7 +245,7 @@ async def test_abort_drops_the_connection() -> None:
 
 @virtual
 async def test_sockets_are_counted_and_those_too_many_dropped() -> None:
-    sockets = OpenSockets(2)
+    sockets: OpenSockets[ChargerSocket] = OpenSockets(2)
     benches = [Bench(sockets=sockets) for _ in range(3)]
     assert sockets.count == 3
     assert [b.transport.aborted for b in benches] == [False, False, True]

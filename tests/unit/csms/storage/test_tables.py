@@ -22,6 +22,7 @@ def test_the_tables() -> None:
         "local_lists",
         "meter_samples",
         "model_capabilities",
+        "probes",
         "quarantine",
         "reservations",
         "security_events",

@@ -35,6 +35,7 @@ class FakeRecorder:
 
     def __init__(self, *, accepts: bool = True, now: float = NOON) -> None:
         self.accepts = accepts
+        self.pending = False
         self.at = now
         self.told: list[Report] = []
         self.asked: list[tuple[str, str]] = []
@@ -48,7 +49,7 @@ class FakeRecorder:
 
     async def boot(self, report: BootReport) -> BootVerdict:
         self.told.append(report)
-        return BootVerdict(self.accepts, 300 if self.accepts else 60)
+        return BootVerdict(self.accepts, 300 if self.accepts else 60, self.pending)
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
         self.asked.append((charger_id, id_token))

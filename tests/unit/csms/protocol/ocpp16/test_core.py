@@ -121,6 +121,13 @@ async def test_boot() -> None:
     assert faults("BootNotification", reply) == []
 
 
+async def test_a_charger_that_must_wait_is_pending() -> None:
+    recorder = FakeRecorder(accepts=False)
+    recorder.pending = True
+    reply = await core.boot_notification(recorder, "CP1", {})
+    assert (reply["status"], reply["interval"]) == ("Pending", 60)
+
+
 async def test_boot_of_a_charger_that_is_not_accepted() -> None:
     reply = await core.boot_notification(FakeRecorder(accepts=False), "CP1", {})
     assert reply == {"status": "Rejected", "currentTime": "2026-03-01T12:00:00Z", "interval": 60}

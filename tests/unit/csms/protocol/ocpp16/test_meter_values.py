@@ -46,6 +46,13 @@ def test_only_the_newest_hundred_elements_are_read() -> None:
     assert [s.energy_wh for s in samples] == list(range(150, 250))
 
 
+def test_of_a_message_only_a_hundred_values_are_read_the_newest_elements_first() -> None:
+    elements = [{"sampledValue": [{"value": str(10 * i + k)} for k in range(7)]} for i in range(50)]
+    samples = normalise({"connectorId": 1, "meterValue": elements}, "CP1", AT)
+    # Fourteen elements of seven values, and two values of the one before them.
+    assert [s.energy_wh for s in samples] == [351, *(10 * i + 6 for i in range(36, 50))]
+
+
 def test_only_the_first_hundred_values_of_an_element_are_read() -> None:
     values: list[dict[str, str]] = [{"value": "1"}] * 99
     values += [{"value": "2"}, {"value": "3"}]
