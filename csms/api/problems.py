@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 ERRORS_SHOWN = 50
 LONGEST_VALUE = 100
+SECRETS = frozenset({"key"})
+"""Fields whose values are told to nobody, right or wrong."""
 
 # The statuses of issue 2, item 9.
 STATUS: dict[type[errors.CsmsError], tuple[HTTPStatus, str]] = {
@@ -152,9 +154,15 @@ async def _on_bad_request(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _bad_fields(bad: list[FieldProblem]) -> JSONResponse:
-    named = "; ".join(f"{b.field}: {b.detail}" for b in bad[:3])
+    named = "; ".join(_named(b) for b in bad[:3])
     more = "" if len(bad) <= 3 else f"; and {len(bad) - 3} more"
     return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-field", named + more, bad_fields=bad)
+
+
+def _named(bad: FieldProblem) -> str:
+    told = bad.value is None or shown(bad.value) in bad.detail
+    got = "" if told else f" (got {shown(bad.value)})"
+    return f"{bad.field}: {bad.detail}{got}"
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
@@ -193,13 +201,16 @@ def problem_of(
     error: Mapping[str, Any], path: Iterable[int | str], *, before: str = ""
 ) -> FieldProblem:
     """What pydantic found wrong with a field. `before` says what the path starts from."""
-    field = ".".join(clean(str(part)) for part in path)
+    names = [clean(str(part)) for part in path]
+    field = ".".join(names)
     place = f"{before}{field}" if field else "(body)"
     if error["type"] == "missing":
         return FieldProblem(field=place, detail="is missing")
     detail = message_of(error)
     if error["type"] == "extra_forbidden":
         detail = "is not a known key"
+    if names and names[-1] in SECRETS:
+        return FieldProblem(field=place, detail=detail)
     return FieldProblem(field=place, detail=detail, value=_value(error["input"]))
 
 

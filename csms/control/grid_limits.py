@@ -27,6 +27,7 @@ from csms.station.facts import (
 )
 from csms.station.model import Station
 from csms.station.state import StationState
+from csms.station.units import render_kw
 from csms.station.update import grid_after
 
 SAVE_WITHIN_S = 1.0
@@ -220,6 +221,13 @@ def grid_status(state: StationState, now: float) -> GridStatus:
     found = grid.advance(station, state.grid, now)
     limit = grid.grid_limit(station, found, now)
     reason = grid.shortfall(station, "the grid limit", limit.limit_w)
+    warnings = [] if reason is None else [reason]
+    given = found.given
+    if given is not None and given.limit_w > station.grid_limit_w:
+        warnings.append(
+            f"the limit of {render_kw(given.limit_w)} kW changes nothing: "
+            f"the configured one is {render_kw(station.grid_limit_w)} kW"
+        )
     return GridStatus(
         limit=limit,
         configured_w=station.grid_limit_w,
@@ -230,5 +238,5 @@ def grid_status(state: StationState, now: float) -> GridStatus:
         last_sign_at=found.last_sign_at,
         silent_at=grid.silent_at(station, found),
         schedule=found.schedule,
-        warnings=() if reason is None else (reason,),
+        warnings=tuple(warnings),
     )
