@@ -16,7 +16,11 @@ from typing import Any
 
 from jsonschema import Draft4Validator
 from jsonschema.exceptions import ValidationError
-from ocpp.v16.enums import Action, ChargingProfilePurposeType  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import (  # type: ignore[import-untyped, unused-ignore]
+    Action,
+    ChargingProfileKindType,
+    ChargingProfilePurposeType,
+)
 
 from csms.errors import ProtocolError
 from csms.protocol.ocpp16 import locations
@@ -277,8 +281,8 @@ def _profile_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
     profile = payload["csChargingProfiles"]
     purpose = profile["chargingProfilePurpose"]
     session = purpose == ChargingProfilePurposeType.tx_profile.value
-    if not _starts_at_once(profile):
-        return f"csChargingProfiles.{_SCHEDULE}", _FIRST_PERIOD
+    if broken := _kind_rule(profile, "csChargingProfiles"):
+        return broken
     if session and payload["connectorId"] == 0:
         return "connectorId", "a TxProfile belongs to one connector (§3.13.1)"
     if session and "transactionId" not in profile:
@@ -295,13 +299,20 @@ def _profile_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-_SCHEDULE = "chargingSchedule"
-_FIRST_PERIOD = "the first period starts at 0 (errata 3.45)"
-
-
-def _starts_at_once(profile: Mapping[str, Any]) -> bool:
-    first = profile[_SCHEDULE]["chargingSchedulePeriod"][0]
-    return bool(first["startPeriod"] == 0)
+def _kind_rule(profile: Mapping[str, Any], where: str) -> tuple[str, str] | None:
+    """When a profile begins, and when it begins again."""
+    kind = profile["chargingProfileKind"]
+    schedule = profile["chargingSchedule"]
+    relative = kind == ChargingProfileKindType.relative.value
+    recurring = kind == ChargingProfileKindType.recurring.value
+    if schedule["chargingSchedulePeriod"][0]["startPeriod"] != 0:
+        return f"{where}.chargingSchedule", "the first period starts at 0 (errata 3.45)"
+    if relative is ("startSchedule" in schedule):
+        what = "begins with its transaction" if relative else "needs its start"
+        return f"{where}.chargingSchedule.startSchedule", f"what is {kind} {what} (§7.9)"
+    if recurring is not ("recurrencyKind" in profile):
+        return f"{where}.recurrencyKind", "for a Recurring profile, and only there (§7.8)"
+    return None
 
 
 def _start_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -320,7 +331,7 @@ def _start_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:
             "chargingProfile.transactionId",
             "there is no transaction yet (errata 3.41)",
         )
-    return None if _starts_at_once(profile) else (f"chargingProfile.{_SCHEDULE}", _FIRST_PERIOD)
+    return _kind_rule(profile, "chargingProfile")
 
 
 def _unlock_rule(payload: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -46,6 +46,13 @@ async def told(case: Case, connector_id: int, sent_profile: dict[str, Any]) -> E
     return sent
 
 
+async def not_sent(case: Case, wrong: dict[str, Any]) -> None:
+    """An operator is not let send a profile that is not as the standard has it."""
+    path = f"/chargers/{case.charger_id}/commands/SetChargingProfile"
+    refused = await case.api.post(path, json={"connectorId": 1, "csChargingProfiles": wrong})
+    assert refused.status_code == 422, refused.text
+
+
 def own(case: Case, purpose: str) -> list[dict[str, Any]]:
     """The profiles of a purpose that csms has sent by itself, ever."""
     sent = case.talk.of("SetChargingProfile", by_csms=True)
@@ -73,10 +80,8 @@ async def test_tc_056_default_profile(csms: Csms) -> None:
         assert 1_001 in installed(case)
         for each in own(case, "TxDefaultProfile"):
             as_the_standard_has_it(each)
-        wrong = profile("TxDefaultProfile", transactionId=1)
-        path = f"/chargers/{case.charger_id}/commands/SetChargingProfile"
-        refused = await case.api.post(path, json={"connectorId": 1, "csChargingProfiles": wrong})
-        assert refused.status_code == 422
+        await not_sent(case, profile("TxDefaultProfile", transactionId=1))
+        await not_sent(case, profile("TxDefaultProfile", recurrencyKind="Daily"))
 
 
 @pytest.mark.parametrize("kind", ["Absolute", "Relative"])
@@ -87,6 +92,8 @@ async def test_tc_057_profile_of_a_transaction(csms: Csms, kind: str) -> None:
         if kind == "Relative":
             made["chargingSchedule"] = SCHEDULE
         await told(case, 1, made)
+        other = {"Absolute": "Relative", "Relative": "Absolute"}[kind]
+        await not_sent(case, made | {"chargingProfileKind": other})
         connector = case.point.behaviour.connector(1)
         await case.until(lambda: connector.limit_w == LIMIT_W)
         await case.until(lambda: case.quiet or own(case, "TxProfile"))

@@ -137,6 +137,25 @@ def test_a_limit_has_one_decimal_at_most(limit: float) -> None:
             "PropertyConstraintViolation",
             "startSchedule",
         ),
+        (f"{SCHEDULE}.startSchedule", ..., "PropertyConstraintViolation", "Absolute needs its"),
+        (
+            "csChargingProfiles.chargingProfileKind",
+            "Relative",
+            "PropertyConstraintViolation",
+            "Relative begins with its transaction",
+        ),
+        (
+            "csChargingProfiles.chargingProfileKind",
+            "Recurring",
+            "PropertyConstraintViolation",
+            "recurrencyKind: for a Recurring",
+        ),
+        (
+            "csChargingProfiles.recurrencyKind",
+            "Daily",
+            "PropertyConstraintViolation",
+            "recurrencyKind: for a Recurring",
+        ),
         ("csChargingProfiles.stackLevel", -1, "PropertyConstraintViolation", "stackLevel"),
         ("csChargingProfiles.chargingProfileId", 0, "PropertyConstraintViolation", "ProfileId"),
         ("csChargingProfiles.transactionId", ..., "PropertyConstraintViolation", "needs its"),
@@ -161,6 +180,18 @@ def test_a_bad_profile_is_refused_with_its_field(
         requests.check("SetChargingProfile", profile(path, value))
     assert caught.value.code == code
     assert named in caught.value.description
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "starts"),
+    [("Recurring", {"recurrencyKind": "Daily"}, True), ("Relative", {}, False)],
+)
+def test_profiles_of_every_kind(kind: str, more: dict[str, Any], starts: bool) -> None:
+    made = profile("csChargingProfiles.chargingProfileKind", kind)
+    made["csChargingProfiles"] |= more
+    if not starts:
+        del made["csChargingProfiles"]["chargingSchedule"]["startSchedule"]
+    requests.check("SetChargingProfile", made)
 
 
 def test_a_maximum_belongs_to_the_charger() -> None:
