@@ -27,6 +27,7 @@ CsmsError
 │   └── NeverCommissionedError  there is no report of a commissioning test of this charger
 ├── CertificateRefusedError     a certificate that was asked for is not signed; says why
 ├── StorageError                the database could not take or give what was asked
+│   └── IdTakenError            an id that was made up is in use already: try another
 └── ProtocolError               a frame cannot be served; knows its OCPP-J error code
 """
 
@@ -163,6 +164,10 @@ class CertificateRefusedError(CsmsError):
 
 class StorageError(CsmsError):
     """The database could not take or give what was asked."""
+
+
+class IdTakenError(StorageError):
+    """An id that was made up for something new is in use already."""
 
 
 class ProtocolError(CsmsError):

@@ -23,7 +23,7 @@ from csms.control.reports import ReportBook
 from csms.control.security import Security
 from csms.control.station_loop import StationLoop
 from csms.control.stops import says_the_same, session_of_stop
-from csms.errors import StorageError
+from csms.errors import IdTakenError, StorageError
 from csms.ports import (
     BootReport,
     BootVerdict,
@@ -342,8 +342,7 @@ class StationRecorder:
         for _ in range(ID_ATTEMPTS - 1):
             try:
                 return await self._store.start(proposed)
-            except StorageError:
-                # The random transaction id may be taken; anything else fails again below.
+            except IdTakenError:
                 proposed = replace(proposed, transaction_id=_new_transaction_id())
         return await self._store.start(proposed)
 

@@ -32,10 +32,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WireLimits:
-    """Bounds of one socket. Control frames are a token bucket holding three seconds' worth."""
+    """Bounds of one socket (safety.md A11, §3.2).
+
+    Control frames are a token bucket holding three seconds' worth. A client that takes nothing of
+    what is buffered for it in `stuck_s` is dropped when it is next looked at: at the next frame
+    either way, which is the next ping at the latest.
+    """
 
     write_buffer_bytes: int = 256 * 1024
     control_frames_per_s: float = 10.0
+    stuck_s: float = 10.0
 
 
 def _nobody() -> None:
@@ -62,6 +68,10 @@ class ChargerSocket(ServerConnection):
         self._pings = 0
         self._control_tokens = 3 * limits.control_frames_per_s
         self._control_at = clock.monotonic()
+        self._written = 0
+        self._taken = 0
+        self._taken_at = self._control_at
+        self._was_empty = True
         self.heard_at = self._control_at
         """When any frame last came, monotonic seconds."""
         self.pong_seen = False
@@ -118,6 +128,7 @@ class ChargerSocket(ServerConnection):
             return
         data = b"".join(pieces)
         if data:
+            self._written += len(data)
             self.transport.write(data)
         if SEND_EOF in pieces:
             self._end_writing()
@@ -140,6 +151,18 @@ class ChargerSocket(ServerConnection):
         if size > self._limits.write_buffer_bytes and not self.transport.is_closing():
             log.warning("client_does_not_read", peer=str(self.remote_address), buffered_bytes=size)
             self.transport.abort()
+        elif self._is_stuck(size) and not self.transport.is_closing():
+            log.warning("client_takes_nothing", peer=str(self.remote_address), buffered_bytes=size)
+            self.transport.abort()
+
+    def _is_stuck(self, size: int) -> bool:
+        """Whether nothing of what is buffered has gone for too long."""
+        now = self._clock.monotonic()
+        taken = self._written - size
+        if size == 0 or self._was_empty or taken > self._taken:
+            self._taken, self._taken_at = taken, now
+        self._was_empty = size == 0
+        return now - self._taken_at > self._limits.stuck_s
 
     # ------------------------------------------------------------------ asyncio.Protocol
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry, EntryState
-from csms.errors import StorageError
+from csms.errors import IdTakenError
 from csms.ports import (
     ChargerRecord,
     Credential,
@@ -95,7 +95,7 @@ class MemoryStore:
         if key in self._starts:
             return self._sessions[self._starts[key]]
         if session.session_id in self._sessions or session.transaction_id in self._transactions:
-            raise StorageError(
+            raise IdTakenError(
                 f"session id {session.session_id} or transaction id {session.transaction_id}"
                 " is taken by another session"
             )

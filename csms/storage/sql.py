@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry
-from csms.errors import StorageError
+from csms.errors import IdTakenError, StorageError
 from csms.ports import (
     ChargerRecord,
     Clock,
@@ -271,7 +271,7 @@ class SqlStore:
         """See `ports.SessionStore`."""
         stored = await self._write(lambda connection: sessions.start(connection, session))
         if stored is None:
-            raise StorageError(
+            raise IdTakenError(
                 f"session id {session.session_id} or transaction id {session.transaction_id}"
                 " is taken by another session"
             )

@@ -24,7 +24,7 @@ from csms.dispatch.commands import Scope
 from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry, Ledger
 from csms.dispatch.standing import Condition
-from csms.errors import StorageError
+from csms.errors import IdTakenError, StorageError
 from csms.ports import (
     ChargerLink,
     ChargerRecord,
@@ -105,6 +105,7 @@ class FaultyStore(MemoryStore):
         self.broken = False
         self.write_takes_s = 0.0
         self.starts_to_fail = 0
+        self.starts_refused = False
         self.ends_to_fail = 0
         self.chargers_to_fail = 0
         self.loses_what_ends = False
@@ -135,9 +136,11 @@ class FaultyStore(MemoryStore):
 
     async def start(self, session: StoredSession) -> StoredSession:
         self.start_attempts.append(session)
+        if self.starts_refused:
+            raise StorageError("disk full")
         if self.starts_to_fail > 0:
             self.starts_to_fail -= 1
-            raise StorageError("transaction id taken")
+            raise IdTakenError("transaction id taken")
         return await super().start(session)
 
     async def end(

@@ -287,6 +287,14 @@ async def test_a_start_that_cannot_be_kept_is_not_answered() -> None:
         assert it.session() is None
 
 
+async def test_a_database_that_is_down_is_not_asked_again_and_again() -> None:
+    async with desk() as it:
+        it.rig.store.starts_refused = True
+        with pytest.raises(StorageError):
+            await it.recorder.start_session(start_report(A1))
+        assert len(it.rig.store.start_attempts) == 1
+
+
 async def test_what_was_declared_with_a_remote_start_goes_with_the_session() -> None:
     async with desk() as it:
 

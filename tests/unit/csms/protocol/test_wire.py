@@ -228,6 +228,36 @@ async def test_a_closing_handshake_ends_our_half_or_the_whole_where_there_are_no
 
 
 @virtual
+async def test_a_client_that_takes_nothing_for_a_while_is_dropped() -> None:
+    bench = Bench(WireLimits(stuck_s=10.0))
+    await bench.shake_hands()
+    bench.socket.write("one")
+    await pass_time(9.0)
+    bench.socket.write("two")
+    assert not bench.transport.aborted
+    await pass_time(2.0)
+    bench.socket.write_ping()
+    assert bench.transport.aborted
+
+
+@virtual
+async def test_a_client_that_takes_its_time_is_kept() -> None:
+    bench = Bench(WireLimits(stuck_s=10.0))
+    await bench.shake_hands()
+    await pass_time(100.0)
+    for _ in range(5):
+        bench.socket.write("x" * 100)
+        await pass_time(9.0)
+        del bench.transport.buffered[:50]
+        bench.socket.write_ping()
+        assert not bench.transport.aborted
+    bench.transport.buffered.clear()
+    await pass_time(100.0)
+    bench.socket.write("one")
+    assert not bench.transport.aborted
+
+
+@virtual
 async def test_nothing_is_written_to_a_client_that_is_gone() -> None:
     bench = Bench()
     await bench.shake_hands()
