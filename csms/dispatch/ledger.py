@@ -48,6 +48,7 @@ class EntryState(StrEnum):
 
 UNCERTAIN = frozenset({EntryState.REFUSED, EntryState.UNANSWERED})
 UNCERTAIN_KEPT = 16
+PLAUSIBLE_TIMES = 2
 NEVER = float("inf")
 
 
@@ -489,14 +490,19 @@ class Ledger:
         self._floor_w[key] = watts
 
     def suspect(self, key: ConnectorKey, watts: int | None) -> None:
-        """The connector draws, or may draw, this much whatever it was told; None: no longer."""
-        if watts == self._suspected_w.get(key) or key not in self._connectors:
+        """The connector draws, or may draw, this much whatever it was told; None: no longer.
+
+        More than `PLAUSIBLE_TIMES` its maximum is not counted: that is a wrong unit or a lie, and
+        one charger must not be able to talk all others out of their power.
+        """
+        connector = self._connectors.get(key)
+        if connector is None or watts == self._suspected_w.get(key):
             return
         self._changed()
         if watts is None:
             del self._suspected_w[key]
         else:
-            self._suspected_w[key] = watts
+            self._suspected_w[key] = min(watts, PLAUSIBLE_TIMES * connector.max_power_w)
 
     def set_aside(self, key: ConnectorKey, watts: int) -> bool:
         """Suspect the connector of this much, if that fits beside all that may be in force.
