@@ -3,7 +3,8 @@
 Eight chargers share what four could take; one lies. What it says of its vehicle (state of charge,
 energy, what it offers) moves nothing. What it says it draws is believed as far as its hardware
 goes, since not to believe it may overload the grid: that is safety before fairness, and the row's
-10 % do not hold for it. It ends with the measures against a connector that does not obey.
+10 % do not hold for it. It is bounded, and it ends with the measures against a connector that does
+not obey: tests/unit/csms/control/test_station_loop_watch.py.
 """
 
 from __future__ import annotations
