@@ -48,7 +48,6 @@ class EntryState(StrEnum):
 
 UNCERTAIN = frozenset({EntryState.REFUSED, EntryState.UNANSWERED})
 UNCERTAIN_KEPT = 16
-PLAUSIBLE_TIMES = 2
 NEVER = float("inf")
 
 
@@ -471,8 +470,11 @@ class Ledger:
 
     def trusted(self) -> set[str]:
         """The chargers with limits that are to end by themselves."""
-        entries = self.entries()
-        return {e.connector.charger_id for e in entries if e.counts_until is not None}
+        return {
+            key.charger_id
+            for key, entries in self._entries.items()
+            if any(entry.counts_until is not None for entry in entries)
+        }
 
     def distrust(self, charger_id: str) -> list[Entry]:
         """The charger will not keep to the end of its limits: they count until later ones do."""
@@ -495,18 +497,13 @@ class Ledger:
         self._floor_w[key] = watts
 
     def suspect(self, key: ConnectorKey, watts: int | None) -> None:
-        """The connector draws, or may draw, this much whatever it was told; None: no longer.
-
-        More than `PLAUSIBLE_TIMES` its maximum does not count: that is a wrong unit or a lie.
-        """
-        connector = self._connectors.get(key)
-        if connector is not None and watts is not None:
-            watts = min(watts, PLAUSIBLE_TIMES * connector.max_power_w)
-        if connector is None or watts == self._suspected_w.get(key):
+        """The connector draws, or may draw, this much whatever it was told; None: no longer."""
+        if watts == self._suspected_w.get(key) or key not in self._connectors:
             return
         self._changed()
-        self._suspected_w.pop(key, None)
-        if watts is not None:
+        if watts is None:
+            del self._suspected_w[key]
+        else:
             self._suspected_w[key] = watts
 
     def set_aside(self, key: ConnectorKey, watts: int) -> bool:

@@ -67,16 +67,6 @@ async def test_a_connector_that_draws_too_much_counts_at_its_maximum_and_others_
         assert [words for words in site.link.wire if words.startswith("A/1")]
 
 
-async def test_a_connector_that_claims_to_draw_everything_does_not_get_it() -> None:
-    async with rig(singles("A", "B", "C", grid_limit_w=300_000), "A", "B", "C") as site:
-        for key in (A1, B1, C1):
-            await site.start(key)
-        for claimed_w in (1_000_000, 9_999_999, 10_000_000_000):
-            await draws(site, {A1: claimed_w, B1: 100_000, C1: 100_000}, 6)
-            assert site.counted()["A/1"] <= 200_000
-            assert site.limits()["B/1"] == site.limits()["C/1"] == 50_000
-
-
 async def test_a_connector_that_goes_on_is_stopped_and_then_out_of_service() -> None:
     async with rig(singles("A", "B", "C"), "A", "B", "C") as site:
         await crowded(site)

@@ -116,14 +116,6 @@ def test_more_than_the_maximum_counts_as_it_was_seen() -> None:
     assert scene.ledger.worst_case_w(A1) == 120_000
 
 
-def test_what_no_connector_can_give_is_not_believed() -> None:
-    scene = Scene()
-    scene.start(A1, 40_000)
-    scene.draws(A1, 9_999_999, 3)
-    assert scene.watch.watched().on_probation == {A1}
-    assert scene.ledger.worst_case_w(A1) == 200_000
-
-
 def test_power_without_a_session_counts_at_once() -> None:
     scene = Scene()
     scene.draws(B1, 0, 2)
