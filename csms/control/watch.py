@@ -19,10 +19,11 @@ from csms.dispatch.compliance import (
 from csms.dispatch.conviction import Conviction, restored
 from csms.dispatch.ledger import Ledger
 from csms.station.model import Connector, ConnectorKey, Station
-from csms.station.state import StationState
+from csms.station.state import ConnectorStatus, StationState
 
 TRIAL_S = 180.0
 OBEYS = Compliance()
+CHARGES = frozenset({ConnectorStatus.CHARGING, ConnectorStatus.UNKNOWN})
 
 
 class Watch:
@@ -105,7 +106,8 @@ class Watch:
                 self._known[key] = after
                 if after.paused and not terms.trusts_resume:
                     self._paused.add(key)
-                doubtful = after.cause is not None or self._on_trial(key, after, now)
+                status = state.connectors[key].status
+                doubtful = after.cause is not None or self._on_trial(key, after, status, now)
                 if doubtful and after.counted_w is not None:
                     self._on_probation.add(key)
                     if now - self._resumed_at.get(key, now) >= TRIAL_S:
@@ -121,12 +123,15 @@ class Watch:
         self._known = {k: known for k, known in self._known.items() if k in state.connectors}
         return steps
 
-    def _on_trial(self, key: ConnectorKey, known: Compliance, now: float) -> bool:
+    def _on_trial(
+        self, key: ConnectorKey, known: Compliance, status: ConnectorStatus, now: float
+    ) -> bool:
         """Whether a connector that resumed must still show that it obeys.
 
-        One that is seen to draw nothing for a while has shown that it does not run away: its limits
-        count again. If it does draw too much then, that is seen as anywhere else. One that is not
-        seen at all has shown nothing.
+        One that is seen to draw nothing for a while, and does not say that it charges, has shown
+        that it does not run away: its limits count again. If it does draw too much then, that is
+        seen as anywhere else. One that is not seen at all has shown nothing, and a meter alone that
+        shows nothing may be broken (F12).
         """
         if not known.resumed:
             self._resumed_at.pop(key, None)
@@ -138,7 +143,8 @@ class Watch:
             return False
         said_at = known.memory.said_at
         fresh_s = self._policy.settle_s + FRESH_INTERVALS * self._meter_interval_s
-        idle = (known.memory.same_w or 0) <= self._policy.idle_w
+        nothing = (known.memory.same_w or 0) <= self._policy.idle_w
+        idle = nothing and status not in CHARGES
         if said_at is None or now - said_at > fresh_s or not idle:
             self._idle.pop(key, None)
             return True

@@ -13,10 +13,16 @@ from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import Cause, Compliance, CompliancePolicy, Step
 from csms.dispatch.conviction import Conviction
 from csms.dispatch.ledger import Entry, EntryState, Ledger
-from csms.station.facts import LimitConfirmed, MeterSample, SessionEnded, SessionStarted
+from csms.station.facts import (
+    ConnectorStatusReported,
+    LimitConfirmed,
+    MeterSample,
+    SessionEnded,
+    SessionStarted,
+)
 from csms.station.model import ConnectorKey, Limit, LimitSource
 from csms.station.register import Register
-from csms.station.state import StationState
+from csms.station.state import ConnectorStatus, StationState
 from csms.station.update import apply
 from tests.stations import charger, station
 
@@ -72,6 +78,9 @@ class Scene:
             apply(self.state, MeterSample(key, self.now, power_w=power_w))
             steps += self.look()
         return steps
+
+    def says(self, key: ConnectorKey, status: ConnectorStatus) -> None:
+        apply(self.state, ConnectorStatusReported(key, self.now, status))
 
     def look(self) -> list[tuple[str, Step]]:
         standing = {
@@ -185,6 +194,7 @@ def resumed() -> Scene:
 
 def test_a_connector_that_resumes_and_is_seen_to_draw_nothing_is_believed_after_a_while() -> None:
     scene = resumed()
+    scene.says(A1, ConnectorStatus.SUSPENDED_EV)
     readings = int(TRIAL_S / 10.0)
     scene.draws(A1, 0, readings)
     assert scene.ledger.worst_case_w(A1) == 100_000
@@ -200,6 +210,14 @@ def test_a_connector_that_resumes_and_is_seen_to_draw_nothing_is_believed_after_
     scene.look()
     scene.limit(A1, 40_000, "A/1")
     scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+@pytest.mark.parametrize("status", [ConnectorStatus.CHARGING, ConnectorStatus.UNKNOWN])
+def test_a_meter_that_shows_nothing_is_not_believed_alone(status: ConnectorStatus) -> None:
+    scene = resumed()
+    scene.says(A1, status)
+    scene.draws(A1, 0, 2 * int(TRIAL_S / 10.0))
     assert scene.ledger.worst_case_w(A1) == 100_000
 
 
