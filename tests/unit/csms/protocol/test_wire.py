@@ -179,6 +179,7 @@ async def test_control_frames_have_a_rate_and_a_burst() -> None:
         for _ in range(10):
             bench.client.send_ping(b"")
         bench.deliver()
+        bench.read()
         await pass_time(1.0)
     assert not bench.transport.aborted
     for _ in range(31):
