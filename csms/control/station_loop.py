@@ -29,7 +29,7 @@ from csms.control.registration import RegistrationSettings
 from csms.control.sender import SETTLED, LimitAnswered, Sender
 from csms.control.set_up import SetUpBook
 from csms.control.under_test import UnderTest
-from csms.control.watch import Watch, set_floors
+from csms.control.watch import Watch
 from csms.control.wishes import WishList
 from csms.dispatch.capability import Capability
 from csms.dispatch.commands import SENT_SCOPES, Scope, SetLimit
@@ -173,7 +173,8 @@ class StationLoop:
     def _restore(self, convictions: Collection[Conviction]) -> None:
         """What the ledger says must be true before the first cycle too."""
         self.enforcement.restore(convictions, self.ledger)
-        set_floors(self.state.station, self.ledger, self.standing(self._clock.now()))
+        standing = self.standing(self._clock.now())
+        self.watch.expect(self.state.station, self.ledger, standing)
 
     @property
     def station_id(self) -> str:

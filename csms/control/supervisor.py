@@ -303,8 +303,10 @@ class Supervisor:
         return list(newest.values())
 
     def _restore(self, state: StationState, sessions: Sequence[StoredSession]) -> None:
+        now = self._clock.now()
         for stored in sessions:
-            apply(state, as_started(stored, stored.started_at))
+            # By the charger's clock it may begin later than now: its readings count all the same.
+            apply(state, as_started(stored, min(stored.started_at, now)))
         for charger_id, known in self.recorder.records.items():
             charger = state.chargers.get(charger_id)
             if charger is not None:

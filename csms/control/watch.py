@@ -51,6 +51,14 @@ class Watch:
             self._known[conviction.connector] = known
             ledger.suspect(conviction.connector, known.counted_w)
 
+    def expect(self, station: Station, ledger: Ledger, standing: Mapping[str, Standing]) -> None:
+        """Count what is known of the chargers themselves before anything is read (I9)."""
+        set_floors(station, ledger, standing)
+        for connector in station.connectors():
+            if _forgets(standing[connector.key.charger_id].capability):
+                feared_w = self.of(connector.key).counted_w or 0
+                ledger.suspect(connector.key, max(connector.max_power_w, feared_w))
+
     def pardon(self, key: ConnectorKey, now: float) -> None:
         """What is done about this connector begins anew."""
         self._known[key] = pardon(self.of(key), now)
@@ -162,9 +170,13 @@ class Watch:
         moment, before anybody can react: it always counts at its hardware maximum.
         """
         feared_w = known.counted_w if key in self._on_probation else None
-        if Proof.NO in {capability.survives_reconnect, capability.survives_reboot}:
+        if _forgets(capability):
             return max(connector.max_power_w, feared_w or 0)
         return feared_w
+
+
+def _forgets(capability: Capability) -> bool:
+    return Proof.NO in {capability.survives_reconnect, capability.survives_reboot}
 
 
 def set_floors(station: Station, ledger: Ledger, standing: Mapping[str, Standing]) -> None:

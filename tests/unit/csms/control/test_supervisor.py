@@ -152,6 +152,13 @@ async def test_a_restart_finds_sessions_chargers_and_limits_as_they_were() -> No
         assert it.allocated() == {"A/1": 150_000}
 
 
+async def test_a_session_that_began_an_hour_ahead_by_its_charger_is_watched_all_the_same() -> None:
+    store = FaultyStore()
+    await store.start(stored("s1", 41, A1, started_at=START + 3_600.0))
+    async with site(two_chargers(), store=store) as it:
+        assert it.loop().state.connectors[A1].changed_at == START
+
+
 async def test_a_limit_whose_answer_nobody_waits_for_any_more_ends_with_its_session() -> None:
     store = FaultyStore()
     await store.save_charger(seen_before("A"))

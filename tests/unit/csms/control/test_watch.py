@@ -363,3 +363,13 @@ def test_what_a_charger_goes_on_with_at_zero_counts_and_is_no_excess() -> None:
     scene.capability = NEW
     scene.look()
     assert scene.ledger.worst_case_w(A2) == 0
+
+
+def test_who_forgets_its_limits_counts_at_its_maximum_before_anything_is_read() -> None:
+    scene = Scene(Capability(survives_reboot=Proof.NO))
+    standing = {
+        n: Standing(connected=False, settling=False, capability=c)
+        for n, c in (("A", scene.capability), ("B", Capability()))
+    }
+    scene.watch.expect(BOTH, scene.ledger, standing)
+    assert [scene.ledger.worst_case_w(key) for key in (A1, A2, B1)] == [100_000, 100_000, 0]
