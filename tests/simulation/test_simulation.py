@@ -107,11 +107,16 @@ def test_three_leases_after_everybody_has_come_what_there_is_is_given_out(seed: 
     assert result.share_at_end >= 0.95
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_safety_costs_little_of_what_lower_first_grants(seed: int) -> None:
-    lower_first = run_world(seed, DAY_H / 6, WorldSettings(), POLICIES["lower_first"])
-    ours = run_world(seed, DAY_H / 6, WorldSettings())
-    assert ours.tally.granted_ws >= 0.95 * lower_first.tally.granted_ws
+def test_safety_costs_little_of_what_lower_first_grants() -> None:
+    # One world says little: a charger that has to be counted in full may be any part of it.
+    granted_ws = {
+        name: sum(
+            run_world(seed, DAY_H / 6, WorldSettings(), POLICIES[name]).tally.granted_ws
+            for seed in range(1, 13)
+        )
+        for name in ("ledger", "lower_first")
+    }
+    assert granted_ws["ledger"] >= 0.95 * granted_ws["lower_first"]
 
 
 def test_a_world_depends_on_its_seed_alone() -> None:
