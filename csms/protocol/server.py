@@ -210,8 +210,6 @@ class OcppServer:
         headers = request.headers
         if self._connections >= self._settings.max_connections or not self._has_room():
             return self._refuse(socket, request, FULL)
-        if not self._rate.take(self._clock.monotonic(), charging=self._charges(request.path)):
-            return self._refuse(socket, request, NOT_NOW)
         try:
             verdict = await self._admit(socket, request)
         except StorageError as error:
@@ -219,17 +217,16 @@ class OcppServer:
             return self._refuse(socket, request, NOT_NOW)
         if isinstance(verdict, Refusal):
             return self._refuse(socket, request, verdict)
+        # Only now: those who guess have bounds of their own, and take nobody's place.
+        charging = self._gate.has_session(verdict.charger_id)
+        if not self._rate.take(self._clock.monotonic(), charging=charging):
+            return self._refuse(socket, request, NOT_NOW)
         socket.visitor = verdict
         if headers.get_all(PROTOCOL_HEADER):
             del headers[PROTOCOL_HEADER]
         if verdict.subprotocol is not None:
             headers[PROTOCOL_HEADER] = verdict.subprotocol
         return None
-
-    def _charges(self, target: str) -> bool:
-        """Whether this is, by its own word, a charger with a running session."""
-        charger_id = auth.identity_of(target)
-        return charger_id is not None and self._gate.has_session(charger_id)
 
     async def _admit(self, socket: ChargerSocket, request: Request) -> Visitor | Refusal:
         headers = request.headers

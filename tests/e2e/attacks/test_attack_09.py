@@ -68,7 +68,9 @@ def test_no_bomb_is_larger_than_a_frame_may_be(name: str) -> None:
 async def test_a_bomb_costs_neither_time_nor_memory(tmp_path: Path) -> None:
     process = psutil.Process()
     async with (
-        csms_of(tmp_path, station("A", "B"), max_frame_bytes=FRAME) as csms,
+        csms_of(
+            tmp_path, station("A", "B"), max_frame_bytes=FRAME, charger_bytes_per_s=100_000_000
+        ) as csms,
         csms.dial("B") as other,
     ):
         await other.boot()

@@ -18,7 +18,11 @@ GOOD = "TAG0777"
 
 
 async def test_only_ten_guesses_a_minute_reach_the_store(tmp_path: Path) -> None:
-    strict = {"unknown_id_tokens": "reject", "id_tokens": [GOOD]}
+    strict = {
+        "unknown_id_tokens": "reject",
+        "id_tokens": [GOOD],
+        "charger_messages_per_s": 10_000.0,
+    }
     async with (
         csms_of(tmp_path, station("A", "B"), **strict) as csms,
         csms.dial("A") as guesser,

@@ -142,7 +142,8 @@ async def test_beyond_the_rate_only_chargers_that_are_charging_come_in() -> None
     bench.gate.charging.add("BUSY")
     async with bench.server:
         outcomes = [await outcome(bench, name) for name in ("A", "B", "C", "BUSY", "%zz")]
-    assert outcomes == [101, 101, 503, 101, 503]
+    # Who is no charger is told so, and takes nobody's place.
+    assert outcomes == [101, 101, 503, 101, 401]
 
 
 async def outcome(bench: Bench, identity: str) -> int:
