@@ -12,10 +12,12 @@ from typing import Any
 from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.dispatch.commands import PHASES_ASSUMED
 from csms.protocol.ocpp16 import fields, requests
-from csms.protocol.ocpp16.smart_charging import PROFILE_IDS, START_BEFORE_S
+from csms.protocol.ocpp16.smart_charging import PROFILE_IDS
 from csms.station.model import RateUnit
 
 AUTHORIZATION_KEY = fields.fold("AuthorizationKey")
+BEGUN_BEFORE_S = 60.0
+"""So long a schedule must have begun to be in force by any clock that is nearly right."""
 _ENDS = frozenset({"validFrom", "validTo", "recurrencyKind"})
 _START_FIELDS = frozenset({"connectorId", "idTag"})
 _OWN_ID = (
@@ -95,4 +97,4 @@ def _lasts(profile: Mapping[str, Any], schedule: Mapping[str, Any], now: float) 
     # Chargers differ in what an absolute schedule without a start begins with. One that begins
     # later limits nothing until then, and the charger's clock may be some seconds behind.
     started_at = fields.timestamp(start)
-    return started_at is not None and started_at <= now - START_BEFORE_S
+    return started_at is not None and started_at <= now - BEGUN_BEFORE_S

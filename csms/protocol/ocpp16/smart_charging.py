@@ -24,9 +24,10 @@ from csms.errors import ProtocolError
 from csms.protocol.ocpp16 import fields
 from csms.station.model import RateUnit
 
-START_BEFORE_S = 60
-"""How far in the past a schedule starts. A start in the future would leave the connector unlimited
-until then, and the charger's clock may be some seconds behind."""
+START_BEFORE_S = 82_800
+"""How far in the past a schedule starts: 23 h. A start in the future would leave the connector
+unlimited until then, and a charger's clock may be behind by hours: after the end of summer time, or
+where it takes our time for its local time."""
 
 PROFILE_IDS = 1_000
 """Below this are the chargingProfileIds csms uses itself; it does for 498 connectors."""

@@ -72,7 +72,7 @@ def test_the_limit_of_a_session_on_dc() -> None:
             "chargingProfilePurpose": "TxProfile",
             "chargingProfileKind": "Absolute",
             "chargingSchedule": {
-                "startSchedule": "2026-03-01T11:59:00Z",
+                "startSchedule": "2026-02-28T13:00:00Z",
                 "chargingRateUnit": "W",
                 "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 50_000}],
             },
@@ -89,7 +89,7 @@ def test_the_fallback_of_a_connector() -> None:
             "chargingProfilePurpose": "TxDefaultProfile",
             "chargingProfileKind": "Absolute",
             "chargingSchedule": {
-                "startSchedule": "2026-03-01T11:59:00Z",
+                "startSchedule": "2026-02-28T13:00:00Z",
                 "chargingRateUnit": "W",
                 "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 0}],
             },
@@ -155,11 +155,11 @@ def test_whole_amperes_are_whole_numbers_on_the_wire() -> None:
 
 def test_a_limit_with_an_end_says_what_follows_and_never_has_a_duration() -> None:
     assert schedule(session(50_000, expires_at=NOW + 300, after_w=4_000)) == {
-        "startSchedule": "2026-03-01T11:59:00Z",
+        "startSchedule": "2026-02-28T13:00:00Z",
         "chargingRateUnit": "W",
         "chargingSchedulePeriod": [
             {"startPeriod": 0, "limit": 50_000},
-            {"startPeriod": 360, "limit": 4_000},
+            {"startPeriod": 83_100, "limit": 4_000},
         ],
     }
 
@@ -175,20 +175,20 @@ def test_both_periods_are_in_the_unit_of_the_form_and_rounded_down() -> None:
     )
     assert schedule(command)["chargingSchedulePeriod"] == [
         {"startPeriod": 0, "limit": 47.9, "numberPhases": 1},
-        {"startPeriod": 360, "limit": 17.9, "numberPhases": 1},
+        {"startPeriod": 83_100, "limit": 17.9, "numberPhases": 1},
     ]
 
 
 def test_a_part_of_a_second_is_cut_off_the_end() -> None:
     command = session(5_000, expires_at=1_772_366_400.7 + 299.9)
-    assert schedule(command)["chargingSchedulePeriod"][1]["startPeriod"] == 360
+    assert schedule(command)["chargingSchedulePeriod"][1]["startPeriod"] == 83_100
 
 
 def test_a_limit_that_has_ended_still_replaces_the_one_before() -> None:
     command = session(5_000, expires_at=NOW - 3600)
     assert schedule(command)["chargingSchedulePeriod"] == [
         {"startPeriod": 0, "limit": 5_000},
-        {"startPeriod": 1, "limit": 0},
+        {"startPeriod": 79_200, "limit": 0},
     ]
 
 
@@ -241,7 +241,7 @@ def test_a_limit_of_the_whole_charger_is_on_connector_0(make: Callable[..., SetL
             "chargingProfilePurpose": "ChargePointMaxProfile",
             "chargingProfileKind": "Absolute",
             "chargingSchedule": {
-                "startSchedule": "2026-03-01T11:59:00Z",
+                "startSchedule": "2026-02-28T13:00:00Z",
                 "chargingRateUnit": "W",
                 "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 5_000}],
             },
