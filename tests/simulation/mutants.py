@@ -433,7 +433,7 @@ def _silent_source(usual: WorldSettings) -> WorldSettings:
 
 def _away_for_long(usual: WorldSettings) -> WorldSettings:
     """Busy chargers that lose the network often, with clocks as wrong as they may be."""
-    charger = replace(usual.faults.charger, disconnect_every_s=600)
+    charger = replace(usual.faults.charger, disconnect_every_s=600, clock_hour_every_s=0)
     faults = replace(usual.faults, charger=charger)
     return replace(
         usual, faults=faults, odd_chargers=0.0, given_lease_s=60.0, sessions_per_day=12.0
