@@ -120,7 +120,7 @@ class ChargerCommands:
         async def tell(told: str) -> Answer:
             exchange = await self._link.call(charger_id, action, {**payload, "value": told})
             exchanges.append(exchange)
-            return Answer(exchange.outcome, exchange.error_text)
+            return exchange.verdict
 
         await self._keys.tell_key(charger_id, key, tell)
         return exchanges[0]

@@ -89,4 +89,4 @@ class Security:
     async def _send(self, charger_id: str, chain: str) -> Answer:
         """CertificateSigned (white paper A02)."""
         sent = await self._link.call(charger_id, CERTIFICATE_SIGNED, {"certificateChain": chain})
-        return Answer(sent.outcome, sent.error_text)
+        return sent.verdict

@@ -53,11 +53,11 @@ class Watch:
 
     def expect(self, station: Station, ledger: Ledger, standing: Mapping[str, Standing]) -> None:
         """Count what is known of the chargers themselves before anything is read (I9)."""
-        set_floors(station, ledger, standing)
+        _set_floors(station, ledger, standing)
         for connector in station.connectors():
             if _forgets(standing[connector.key.charger_id].capability):
-                feared_w = self.of(connector.key).counted_w or 0
-                ledger.suspect(connector.key, max(connector.max_power_w, feared_w))
+                feared_w = self.of(connector.key).counted_w
+                ledger.suspect(connector.key, _in_full(connector, feared_w))
 
     def pardon(self, key: ConnectorKey, now: float) -> None:
         """What is done about this connector begins anew."""
@@ -86,7 +86,7 @@ class Watch:
         anything may happen. Such a connector counts at its hardware maximum as soon as there is
         room for that.
         """
-        set_floors(state.station, ledger, standing)
+        _set_floors(state.station, ledger, standing)
         self._under_test = set(under_test)
         self._paused.clear()
         self._on_probation.clear()
@@ -122,7 +122,7 @@ class Watch:
                         self._overdue.add(key)
                 counts_w = self._counts_w(key, after, connector, capability)
                 if key in self._under_test:
-                    if not ledger.set_aside(key, max(connector.max_power_w, counts_w or 0)):
+                    if not ledger.set_aside(key, _in_full(connector, counts_w)):
                         ledger.suspect(key, counts_w)
                     continue
                 ledger.suspect(key, counts_w)
@@ -171,15 +171,20 @@ class Watch:
         """
         feared_w = known.counted_w if key in self._on_probation else None
         if _forgets(capability):
-            return max(connector.max_power_w, feared_w or 0)
+            return _in_full(connector, feared_w)
         return feared_w
+
+
+def _in_full(connector: Connector, feared_w: int | None) -> int:
+    """All that its hardware can give, or what is feared of it if that is more, in watts."""
+    return max(connector.max_power_w, feared_w or 0)
 
 
 def _forgets(capability: Capability) -> bool:
     return Proof.NO in {capability.survives_reconnect, capability.survives_reboot}
 
 
-def set_floors(station: Station, ledger: Ledger, standing: Mapping[str, Standing]) -> None:
+def _set_floors(station: Station, ledger: Ledger, standing: Mapping[str, Standing]) -> None:
     """Tell the ledger what every connector gives at any lower limit, as far as known."""
     for charger in station.chargers:
         capability = standing[charger.charger_id].capability

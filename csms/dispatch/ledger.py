@@ -470,11 +470,7 @@ class Ledger:
 
     def trusted(self) -> set[str]:
         """The chargers with limits that are to end by themselves."""
-        return {
-            key.charger_id
-            for key, entries in self._entries.items()
-            if any(entry.counts_until is not None for entry in entries)
-        }
+        return {e.connector.charger_id for e in self.entries() if e.counts_until is not None}
 
     def distrust(self, charger_id: str) -> list[Entry]:
         """The charger will not keep to the end of its limits: they count until later ones do."""

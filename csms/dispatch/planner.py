@@ -43,6 +43,8 @@ class _Room:
 
     def __init__(self, ledger: Ledger) -> None:
         station = ledger.station
+        self._ledger = ledger
+        self._chargers = {c.charger_id: c for c in station.chargers}
         self._charger_w = {
             c.charger_id: c.max_power_w - ledger.charger_w(c.charger_id) for c in station.chargers
         }
@@ -66,6 +68,21 @@ class _Room:
         rooms = [(self._charger_w[key.charger_id], LimitSource.CHARGER)]
         rooms += [(self._shared_w[s.name], s.source) for s in self._above[key.charger_id]]
         return min(rooms, key=lambda room: room[0])
+
+    def beside(self, key: ConnectorKey) -> int:
+        """What is left for this connector beside all that the others may draw, in watts.
+
+        0 where that is less than its minimum.
+        """
+        charger = self._chargers[key.charger_id]
+        left_w = charger.max_power_w - self._charger_w[key.charger_id] + self.above(key)[0]
+        minimum_w = 0
+        for connector in charger.connectors:
+            if connector.key == key:
+                minimum_w = connector.minimum_w
+            else:
+                left_w -= self._ledger.worst_case_w(connector.key)
+        return left_w if left_w >= minimum_w else 0
 
     def give(self, key: ConnectorKey, wanted_w: int) -> int:
         """How many of these watts its charger may be permitted beside all it was given before.
@@ -121,7 +138,7 @@ def plan(
         else:
             above_w, source = room.above(wish.connector)
             if above_w < 0:
-                lower = _lowest(ledger, wish, above_w, source, now)
+                lower = _lowest(ledger, room, wish, source, now)
             else:
                 lower = _within_charger(ledger, room, wish, now)
             # Cut down to what is confirmed already, it would be sent again and again.
@@ -162,20 +179,10 @@ def _lowers(ledger: Ledger, wish: Wish) -> bool:
     return told_w < ledger.worst_case_w(wish.connector)
 
 
-def _lowest(ledger: Ledger, wish: Wish, above_w: int, source: LimitSource, now: float) -> Wish:
-    key = wish.connector
-    least_w = ledger.least_w(key, wish.session_id, now)
-    beside_w = ledger.charger_w(key.charger_id) + above_w - _siblings_w(ledger, key)
-    if beside_w >= ledger.station.connector(key).minimum_w:
-        least_w = max(least_w, beside_w)
-    return wish if wish.limit.value_w <= least_w else _cut(wish, least_w, source)
-
-
-def _siblings_w(ledger: Ledger, key: ConnectorKey) -> int:
-    """The most that the other connectors of its charger may draw."""
-    charger = ledger.station.charger(key.charger_id)
-    assert charger is not None
-    return sum(ledger.worst_case_w(c.key) for c in charger.connectors if c.key != key)
+def _lowest(ledger: Ledger, room: _Room, wish: Wish, source: LimitSource, now: float) -> Wish:
+    least_w = ledger.least_w(wish.connector, wish.session_id, now)
+    most_w = max(least_w, room.beside(wish.connector))
+    return wish if wish.limit.value_w <= most_w else _cut(wish, most_w, source)
 
 
 def _within_charger(ledger: Ledger, room: _Room, wish: Wish, now: float) -> Wish:

@@ -174,3 +174,8 @@ class Exchange:
     answer: Mapping[str, Any] | None = None
     error_code: str | None = None
     error_text: str = ""
+
+    @property
+    def verdict(self) -> Answer:
+        """How it ended, in short."""
+        return Answer(self.outcome, self.error_text)

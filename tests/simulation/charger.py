@@ -38,6 +38,7 @@ from simulators.charge_point.profiles import (
 )
 from simulators.charge_point.quirks import Quirks
 from simulators.moment import Moment
+from simulators.vehicle.vehicle import AC_FLOOR_A
 from tests.simulation.network import Line
 from tests.simulation.settings import ChargerFaults
 from tests.simulation.traits import Traits
@@ -47,8 +48,8 @@ from tests.simulation.wording import CALL, ERROR, RESULT, Liar, frame, request
 CALL_TIMEOUT_S = 30.0
 TIMEOUTS_BEFORE_REDIAL = 2
 STEP_S = 30.0
-LEAST_A = 6.0
-"""The least a vehicle charges with, per phase (IEC 61851-1)."""
+LEAST_W = AC_FLOOR_A * 3 * 230.0
+"""The least an AC vehicle charges with, on three phases."""
 REDIAL_FIRST_S = 1.0
 REDIAL_MOST_S = 30.0
 FACTORY_LEVEL = -1
@@ -216,7 +217,7 @@ class SimulatedCharger:
         if self.traits.full_power_without_profile:
             return
         for outlet in self.hardware.connectors:
-            least_w = LEAST_A * 3 * 230.0 if self.traits.least_at_zero else 0.0
+            least_w = LEAST_W if self.traits.least_at_zero else 0.0
             watts = max(least_w, float(self._fallback_w[outlet.connector_id]))
             period = Period(0, watts, outlet.phases)
             profiles.install(
@@ -557,7 +558,7 @@ class SimulatedCharger:
                 periods[0]["limit"] = self.hardware.max_w
         for period in periods:
             if traits.least_at_zero:
-                least = LEAST_A if amperes else LEAST_A * 3 * 230.0
+                least = AC_FLOOR_A if amperes else LEAST_W
                 period["limit"] = max(period["limit"], least)
             if traits.above_nameplate and period["limit"] >= self._nameplate_w:
                 period["limit"] = self.hardware.max_w

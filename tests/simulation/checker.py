@@ -343,19 +343,18 @@ class Checker:
             self._defies_since.pop(key, None)
             return
         counted_w = insight.worst_case_w(core, key, EPOCH_S + self._loop.time())
-        wrong_clock = abs(
-            charger.spells.skew_s
-        ) > self._settings.given_skew_s and not self._leases.clock_known_wrong(
-            key.charger_id, self._comply_s
-        )
-        if (charger.traits.overdraws or wrong_clock) and self._may_defy(
-            charger, key, physics_w, counted_w
-        ):
+        suspicious = charger.traits.overdraws or self._deceives_by_its_clock(charger)
+        if suspicious and self._may_defy(charger, key, physics_w, counted_w):
             return
         if not self._on["ledger"]:
             return
         text = f"{key} could draw {physics_w:.1f} W, the ledger counts {counted_w} W"
         self._judge("ledger", str(key), physics_w <= counted_w + TOLERANCE_W, text)
+
+    def _deceives_by_its_clock(self, charger: SimulatedCharger) -> bool:
+        """Whether its clock is wrong, and csms was not in touch for long enough to know."""
+        wrong = abs(charger.spells.skew_s) > self._settings.given_skew_s
+        return wrong and not self._leases.clock_known_wrong(charger.charger_id, self._comply_s)
 
     def _may_defy(
         self, charger: SimulatedCharger, key: ConnectorKey, physics_w: float, counted_w: float

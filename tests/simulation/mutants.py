@@ -165,7 +165,9 @@ def _floor_not_counted() -> Sequence[Patch]:
     return [Patch(Ledger, "set_floor", set_floor)]
 
 
-def _never_seen() -> Sequence[Patch]:
+def unconfirmed_counts_its_fallback() -> Sequence[Patch]:
+    """A charger that has confirmed nothing counts at its fallback."""
+
     def permitted_w(ledger: Ledger, key: ConnectorKey) -> int:
         return max(ledger.given_w(key), ledger._connectors[key].fallback_w)
 
@@ -494,7 +496,7 @@ _ALL: Iterable[Alteration] = (
     Alteration(
         "never_uncontrolled",
         "a charger that confirmed nothing counts at its fallback (I1)",
-        _never_seen,
+        unconfirmed_counts_its_fallback,
         _with_class("always_refuses", "always_deaf"),
     ),
     Alteration(

@@ -17,7 +17,7 @@ from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.dispatch.planner import Plan, Wish
 from csms.station.model import ConnectorKey
 from tests.simulation.alterations import Alteration
-from tests.simulation.mutants import disconnected_counts_nothing
+from tests.simulation.mutants import disconnected_counts_nothing, unconfirmed_counts_its_fallback
 from tests.simulation.patches import Patch
 from tests.simulation.settings import physics_only
 
@@ -28,10 +28,7 @@ def _trusting() -> Sequence[Patch]:
     def uncontrolled(ledger: Ledger, key: ConnectorKey) -> bool:
         return False
 
-    def permitted_w(ledger: Ledger, key: ConnectorKey) -> int:
-        return max(ledger.given_w(key), ledger.station.connector(key).fallback_w)
-
-    return [Patch(Ledger, "uncontrolled", uncontrolled), Patch(Ledger, "permitted_w", permitted_w)]
+    return [Patch(Ledger, "uncontrolled", uncontrolled), *unconfirmed_counts_its_fallback()]
 
 
 def _lower_first() -> Sequence[Patch]:

@@ -183,7 +183,7 @@ class World:
         except asyncio.CancelledError:
             pass
         except BaseException as error:  # noqa: BLE001 - a boundary: csms may never end by itself
-            if not central.up.is_set() and "StorageError" in repr(error):
+            if _did_not_start(central, error):
                 # Without a database it does not start; whoever keeps it running tries again.
                 self._crash()
                 return
@@ -216,7 +216,7 @@ class World:
         except asyncio.CancelledError:
             pass
         except BaseException as error:  # noqa: BLE001 - a boundary: it may fail only to start
-            if rival.up.is_set() or "StorageError" not in repr(error):
+            if not _did_not_start(rival, error):
                 self.checker.failed(f"the second csms ended by itself: {error!r}")
         finally:
             store.crash()
@@ -360,6 +360,11 @@ class World:
             sum(c.limits_that_changed for c in counts),
             self.checker.share(self._useful_w()),
         )
+
+
+def _did_not_start(central: Central, error: BaseException) -> bool:
+    """Whether it ended for want of its database before it was up; the error may be in a group."""
+    return not central.up.is_set() and "StorageError" in repr(error)
 
 
 @contextmanager
