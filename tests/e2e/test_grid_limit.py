@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ WATCHED = {**STATION, "gridLimitSource": {"failsafe": 45.0, "timeoutS": 4.0}}
 QUICK = ClientSettings(meter_interval_s=1, redial_first_s=0.05, redial_most_s=0.2)
 BOUND_S = 30.0
 REACTION_S = 3.0
+LIMIT = '"SetChargingProfile"'
 
 
 @dataclass
@@ -54,6 +54,12 @@ class Bench:
     def draws(self, kilowatts: float) -> Callable[[], bool]:
         """Whether the limits in force at the chargers sum to this, to a kilowatt."""
         return lambda: abs(self.site.record.limit_sum_w - kilowatts * 1_000) < 1_000
+
+    async def limits_sent(self, charger_id: str) -> list[str]:
+        """When each limit went out to this charger."""
+        answer = await self.api.get(f"/chargers/{charger_id}/frames", params={"limit": 1000})
+        frames = answer.json()["frames"]
+        return [f["at"] for f in frames if f["direction"] == "out" and LIMIT in f["text"]]
 
     async def under_control(self) -> bool:
         status = (await self.api.get("/station/status")).json()
@@ -112,10 +118,8 @@ async def charging(folder: Path, document: dict[str, Any]) -> AsyncIterator[Benc
 async def test_a_sudden_cut_is_obeyed_within_seconds(tmp_path: Path) -> None:
     async with charging(tmp_path, STATION) as csms:
         csms.allow(60.0, grace_s=REACTION_S)
-        started = time.monotonic()
         shown = await csms.ask("PUT", limit=60.0)
         await until(csms.draws(60.0))
-        assert time.monotonic() - started < REACTION_S
         assert (shown["limit"], shown["source"]) == (60.0, "given")
         status = (await csms.api.get("/station/status")).json()
         assert (status["gridCapacity"], status["available"]) == (60.0, 60.0)
@@ -221,7 +225,9 @@ async def test_a_cut_waits_for_the_gap_between_requests_only_once_at_each_charge
                     point.plug_in(connector_id, ConstantVehicle(20_000.0))
                     point.present_token(connector_id, "TAG")
             await until(bench.draws(400.0))
-            started = time.monotonic()
+            before = {name: len(await bench.limits_sent(name)) for name in names}
             await bench.ask("PUT", limit=100.0)
             await until(bench.draws(100.0))
-            assert time.monotonic() - started < 1.0
+            sent = [(await bench.limits_sent(name))[before[name] :] for name in names]
+            assert {len(limits) for limits in sent} == {2}
+            assert max(first for first, _ in sent) < min(second for _, second in sent)
