@@ -23,7 +23,6 @@ from csms.control.wishes import WishList
 from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import Step
 from csms.dispatch.conviction import Conviction, recorded
-from csms.dispatch.ledger import Ledger
 from csms.dispatch.retries import Retries
 from csms.ports import Answer, ChargerLink, ConvictionStore, Outcome
 from csms.station.model import Charger, Connector, ConnectorKey
@@ -94,11 +93,11 @@ class Enforcement:
 
     # ------------------------------------------------------------------ what outlives a restart
 
-    def restore(self, kept: Iterable[Conviction], ledger: Ledger) -> None:
-        """Take over what was kept, and count it, before the first cycle."""
+    def restore(self, kept: Iterable[Conviction]) -> None:
+        """Take over what was kept, before the first cycle."""
         self._kept = {conviction.connector: conviction for conviction in kept}
         there = [c for c in self._kept.values() if c.connector in self._state.connectors]
-        self._watch.restore(there, ledger)
+        self._watch.restore(there, self._state)
         for conviction in there:
             if conviction.out_of_service:
                 self._service[conviction.connector] = Service.UNSURE

@@ -172,9 +172,9 @@ class StationLoop:
 
     def _restore(self, convictions: Collection[Conviction]) -> None:
         """What the ledger says must be true before the first cycle too."""
-        self.enforcement.restore(convictions, self.ledger)
-        standing = self.standing(self._clock.now())
-        self.watch.expect(self.state.station, self.ledger, standing)
+        self.enforcement.restore(convictions)
+        now = self._clock.now()
+        self.watch.look(self.state, self.ledger, self.standing(now), now)
 
     @property
     def station_id(self) -> str:

@@ -44,20 +44,12 @@ class Watch:
         """How this connector stands to its limits."""
         return self._known.get(key, OBEYS)
 
-    def restore(self, kept: Iterable[Conviction], ledger: Ledger) -> None:
-        """Count what is on record before anything is read (I9)."""
+    def restore(self, kept: Iterable[Conviction], state: StationState) -> None:
+        """Take over what is on record: the next `look` counts it (I9)."""
         for conviction in kept:
-            known = restored(conviction)
-            self._known[conviction.connector] = known
-            ledger.suspect(conviction.connector, known.counted_w)
-
-    def expect(self, station: Station, ledger: Ledger, standing: Mapping[str, Standing]) -> None:
-        """Count what is known of the chargers themselves before anything is read (I9)."""
-        _set_floors(station, ledger, standing)
-        for connector in station.connectors():
-            if _forgets(standing[connector.key.charger_id].capability):
-                feared_w = self.of(connector.key).counted_w
-                ledger.suspect(connector.key, _in_full(connector, feared_w))
+            session = state.session_on(conviction.connector)
+            session_id = None if session is None else session.session_id
+            self._known[conviction.connector] = restored(conviction, session_id)
 
     def pardon(self, key: ConnectorKey, now: float) -> None:
         """What is done about this connector begins anew."""
@@ -103,7 +95,7 @@ class Watch:
                     unit_of(connector, capability),
                     self._meter_interval_s,
                     trusts_resume=trusts_resume(capability),
-                    sent_w=0 if session is None else ledger.sent_w(key, session.session_id),
+                    sent_w=() if session is None else ledger.sent_w(key, session.session_id),
                 )
                 after = next_compliance(
                     known, connector, state.connectors[key], terms, self._policy, now

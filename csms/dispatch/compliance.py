@@ -129,15 +129,15 @@ class Terms:
     `in_force_w` is the most that any limit which may be in force lets through now, the fallback
     included: `Ledger.worst_case_w`, without what its compliance makes it count. `unit` is how its
     limits are written, `interval_s` the meter interval it was told (None: not known),
-    `trusts_resume` whether it is known to obey a limit after a pause, and `sent_w` the most that
-    was sent to its session since the newest confirmed limit.
+    `trusts_resume` whether it is known to obey a limit after a pause, and `sent_w` the limits that
+    were sent to its session since the newest confirmed one, oldest first.
     """
 
     in_force_w: int
     unit: RateUnit = RateUnit.WATTS
     interval_s: float | None = None
     trusts_resume: bool = False
-    sent_w: int = 0
+    sent_w: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +179,8 @@ class Compliance:
     `counted_w` is what it counts at whatever its limits are, None when its limits count. `cause` is
     what it is convicted of, None when of nothing, `since` when; `observed_w` the largest excess
     seen, `allowed_w` what it was held against. `step_at` is when `step` was taken. `paused`: its
-    session's limit is too low to charge at; `resumed`: it was, and the connector has not been seen
-    to obey since.
+    session's limit is, or may be, too low to charge at; `resumed`: it was, and the connector has
+    not been seen to obey since.
     """
 
     verdict: Verdict = Verdict.UNKNOWN
@@ -297,20 +297,22 @@ def _paced(
     terms: Terms,
     policy: CompliancePolicy,
 ) -> Compliance:
-    """Whether the session is paused by its confirmed limit, or was.
+    """Whether the session is paused by a limit, or was.
 
-    The pause is over when the limit that ends it is sent, confirmed or not.
+    A limit that pauses may be in force as soon as it is sent, and so may one that ends the pause.
     """
     if session is None or not session.limits:
         return before
     least_w = connector.least_useful_w
     if connector.current_type is CurrentType.DC:
         least_w = max(least_w, policy.least_dc_w)
-    low = session.limits[-1].limit_w < least_w
-    if low and terms.sent_w < least_w:
+    low = [limit_w < least_w for limit_w in (session.limits[-1].limit_w, *terms.sent_w)]
+    if all(low):
         return replace(before, paused=True, resumed=False)
-    if not before.paused and (before.resumed or not low):
+    if before.resumed or not (before.paused or any(low)):
         return before
+    if any(low) and all(low[low.index(True) :]):
+        return replace(before, paused=True)
     memory = replace(before.memory, kept=None)
     return replace(before, paused=False, resumed=True, memory=memory)
 

@@ -515,18 +515,19 @@ class Ledger:
             return False
         return True
 
-    def sent_w(self, key: ConnectorKey, session_id: str) -> int:
-        """The most that was sent to this session since its newest confirmed limit, in watts.
+    def sent_w(self, key: ConnectorKey, session_id: str) -> tuple[int, ...]:
+        """What was sent to this session since its newest confirmed limit, in watts, oldest first.
 
-        It may have come into force. A session without limits of its own goes by the fallback. What
-        an operator sent by hand confirms none of them, but may be in force above them.
+        Each may have come into force. A session without limits of its own goes by the fallback.
+        What an operator sent by hand confirms none of them, but may be in force above them.
         """
         by_hand = [e for e in self._entries[key] if e.scope is Scope.MANUAL]
         others = [e for e in self._entries[key] if e.scope is not Scope.MANUAL]
         own = [e for e in others if e.session_id == session_id] or others
         confirmed = [e.token for e in own if e.state is EntryState.CONFIRMED]
         newest = max(confirmed, default=0)
-        return max((e.counted_w for e in own + by_hand if e.token > newest), default=0)
+        since = sorted((e for e in own + by_hand if e.token > newest), key=lambda e: e.token)
+        return tuple(e.limit.value_w for e in since)
 
     def _change(self, key: ConnectorKey, gone: list[Entry]) -> list[Entry]:
         self._changed()

@@ -61,6 +61,7 @@ def _row(station_id: str, conviction: Conviction) -> dict[str, object]:
         "since": conviction.since,
         "out_of_service": conviction.out_of_service,
         "by_hand": conviction.by_hand,
+        "resumes": conviction.resumes,
     }
 
 
@@ -75,4 +76,5 @@ def _conviction(row: Row[Any]) -> Conviction:
         row.since,
         row.out_of_service,
         row.by_hand,
+        row.resumes,
     )

@@ -268,6 +268,7 @@ convictions = Table(
     Column("since", Double, nullable=False),
     Column("out_of_service", Boolean, nullable=False),
     Column("by_hand", Boolean, nullable=False, server_default="0"),
+    Column("resumes", Boolean, nullable=False, server_default="0"),
     PrimaryKeyConstraint("station_id", "charger_id", "connector_id", name="pk_convictions"),
 )
 

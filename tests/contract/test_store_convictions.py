@@ -16,6 +16,7 @@ GUILTY = Conviction(
     KEY, Cause.LIMIT, 150_000, 120_000, 50_000, Step.STOP, 1_700_000_000.5, out_of_service=True
 )
 CLOSED = Conviction(KEY, None, 0, 0, 0, Step.NONE, 0.0, by_hand=True)
+PAUSED = Conviction(KEY, None, 0, 0, 0, Step.NONE, 0.0, resumes=True)
 IDLE = Conviction(ConnectorKey("CP1", 1), None, 0, 0, 0, Step.UNAVAILABLE, 0.0)
 
 
@@ -24,7 +25,8 @@ async def test_nobody_was_ever_convicted(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "whole", [GUILTY, IDLE, CLOSED, replace(GUILTY, cause=Cause.NO_SESSION, step=Step.RESEND)]
+    "whole",
+    [GUILTY, IDLE, CLOSED, PAUSED, replace(GUILTY, cause=Cause.NO_SESSION, step=Step.RESEND)],
 )
 async def test_every_field_of_a_conviction_is_kept(store: Store, whole: Conviction) -> None:
     store.convict_later("site", {whole.connector: whole})

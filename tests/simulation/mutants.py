@@ -34,10 +34,10 @@ from csms.protocol.ocpp16 import smart_charging
 from csms.station import grid
 from csms.station.facts import ChargerConnected, ChargerDisconnected
 from csms.station.model import Charger, Connector, ConnectorKey, LimitSource, Station
+from tests.simulation import mutant_worlds as worlds
 from tests.simulation.alterations import Alteration
 from tests.simulation.durable import DurableStore
 from tests.simulation.patches import Patch
-from tests.simulation.settings import HEALTHY, WorldSettings
 
 Settle = Callable[[Ledger, int, EntryState, float], list[Entry]]
 
@@ -145,19 +145,6 @@ def _lingering_forgotten() -> Sequence[Patch]:
     return [Patch(Ledger, "lingering_w", lingering_w)]
 
 
-def _refusing(usual: WorldSettings) -> WorldSettings:
-    """Limits are refused so often that other stack levels are tried."""
-    busy = _busy_with_cuts(usual)
-    charger = replace(busy.faults.charger, rejects=0.4)
-    return replace(
-        busy,
-        faults=replace(busy.faults, charger=charger),
-        classes=("stack_level_0",),
-        odd_chargers=0.8,
-        judged=("books",),
-    )
-
-
 def _floor_not_counted() -> Sequence[Patch]:
     def set_floor(ledger: Ledger, key: ConnectorKey, watts: int) -> None:
         return
@@ -229,11 +216,6 @@ def _fear_takes_nothing() -> Sequence[Patch]:
     return [Patch(balancer, "tree", tree)]
 
 
-def _only_the_books(usual: WorldSettings) -> WorldSettings:
-    """Chargers that defy their limits, judged by nothing but the ledger's own total."""
-    return replace(_defiant(usual), judged=("books",))
-
-
 def _limits_without_end() -> Sequence[Patch]:
     def gets_end(*_: Any) -> bool:
         return False
@@ -241,46 +223,11 @@ def _limits_without_end() -> Sequence[Patch]:
     return [Patch(OrderBook, "_gets_end", gets_end)]
 
 
-def _away_when_cut(usual: WorldSettings) -> WorldSettings:
-    site = replace(usual.faults.site, cut_every_s=900)
-    busy = _away_for_long(usual)
-    return replace(busy, given_lease_s=120.0, faults=replace(busy.faults, site=site))
-
-
 def _pauses_trusted() -> Sequence[Patch]:
     def trusts_resume(capability: Any) -> bool:
         return True
 
     return [Patch(watch, "trusts_resume", trusts_resume)]
-
-
-def _pausing(usual: WorldSettings) -> WorldSettings:
-    return replace(_busy(usual), classes=("resumes_unlimited",), odd_chargers=0.8)
-
-
-def _above_nameplate(usual: WorldSettings) -> WorldSettings:
-    return replace(_busy(usual), classes=("above_nameplate",), odd_chargers=0.6)
-
-
-def _with_class(*names: str) -> Callable[[WorldSettings], WorldSettings]:
-    """Worlds full of chargers of these classes."""
-
-    def settings(usual: WorldSettings) -> WorldSettings:
-        return replace(_busy(usual), classes=names, odd_chargers=0.6)
-
-    return settings
-
-
-def _forgetful(usual: WorldSettings) -> WorldSettings:
-    """Chargers that go to full power when they forget, and often refuse what would hold them.
-
-    Judged by what the ledger believes: nothing else can be known of them.
-    """
-    charger = replace(usual.faults.charger, rejects=0.5, reboot_every_s=1_800)
-    faults = replace(usual.faults, charger=charger)
-    return replace(
-        _with_class("forgets_in_secret")(_busy(usual)), judged=("ledger",), faults=faults
-    )
 
 
 def _no_skew_margin() -> Sequence[Patch]:
@@ -363,11 +310,6 @@ def _disk_not_locked() -> Sequence[Patch]:
     return [Patch(DurableStore, "_lock", lock)]
 
 
-def _rivals(usual: WorldSettings) -> WorldSettings:
-    site = replace(usual.faults.site, rival_every_s=1_800)
-    return replace(_busy(usual), faults=replace(usual.faults, site=site), judged=("physics",))
-
-
 def _accepted_is_applied() -> Sequence[Patch]:
     def look(*_: Any) -> list[tuple[ConnectorKey, Step]]:
         return []
@@ -382,12 +324,6 @@ def _convictions_lost() -> Sequence[Patch]:
     return [Patch(DurableStore, "convictions", convictions)]
 
 
-def _defiant_with_crashes(usual: WorldSettings) -> WorldSettings:
-    site = replace(usual.faults.site, crash_every_s=900, rival_every_s=0)
-    defiant = _defiant(usual)
-    return replace(defiant, faults=replace(defiant.faults, site=site))
-
-
 def _by_hand_not_counted() -> Sequence[Patch]:
     def entries(*_: Any) -> list[Entry]:
         return []
@@ -395,83 +331,18 @@ def _by_hand_not_counted() -> Sequence[Patch]:
     return [Patch(HandSent, "_entries", entries)]
 
 
-def _with_operator(usual: WorldSettings) -> WorldSettings:
-    site = replace(usual.faults.site, by_hand_every_s=600)
-    return replace(_busy(usual), faults=replace(usual.faults, site=site))
-
-
-def _defiant(usual: WorldSettings) -> WorldSettings:
-    return replace(_busy(usual), classes=("ignores_profiles",), odd_chargers=0.5)
-
-
-def _noisy(usual: WorldSettings) -> WorldSettings:
-    """Busy chargers whose answers are lost and lie."""
-    network = replace(usual.faults.network, lost=0.05)
-    charger = replace(usual.faults.charger, rejects_but_applies=0.1)
-    return replace(_busy(usual), faults=replace(usual.faults, network=network, charger=charger))
-
-
-def _busy(usual: WorldSettings) -> WorldSettings:
-    return replace(usual, odd_chargers=0.0, sessions_per_day=14.0)
-
-
-def _busy_with_cuts(usual: WorldSettings) -> WorldSettings:
-    site = replace(usual.faults.site, cut_every_s=900, cut_too_deep_every_s=1_800)
-    return replace(_busy(usual), faults=replace(usual.faults, site=site))
-
-
-def _suspects_with_cuts(usual: WorldSettings) -> WorldSettings:
-    """Meters lie, so that chargers are wrongly suspected, and the grid gives less meanwhile."""
-    charger = replace(usual.faults.charger, meter_lies_every_s=1_200)
-    site = replace(usual.faults.site, cut_every_s=900, cut_too_deep_every_s=0, crash_every_s=0)
-    faults = replace(usual.faults, charger=charger, site=site)
-    return replace(_busy(usual), chargers=2, faults=faults)
-
-
-def _silent_source(usual: WorldSettings) -> WorldSettings:
-    site = replace(usual.faults.site, silence_every_s=900)
-    return replace(_busy(usual), faults=replace(usual.faults, site=site))
-
-
-def _away_for_long(usual: WorldSettings) -> WorldSettings:
-    """Busy chargers that lose the network often, with clocks as wrong as they may be."""
-    charger = replace(usual.faults.charger, disconnect_every_s=600, clock_hour_every_s=0)
-    faults = replace(usual.faults, charger=charger)
-    return replace(
-        usual, faults=faults, odd_chargers=0.0, given_lease_s=60.0, sessions_per_day=12.0
-    )
-
-
-def _odd_about_ends(usual: WorldSettings) -> WorldSettings:
-    classes = ("expires_to_full", "one_period_only")
-    return replace(_away_for_long(usual), classes=classes, odd_chargers=0.6)
-
-
-def _all_works(usual: WorldSettings) -> WorldSettings:
-    return replace(HEALTHY, stop_at_first=usual.stop_at_first, least_share=0.95)
-
-
-def _slow_disk(usual: WorldSettings) -> WorldSettings:
-    site = replace(usual.faults.site, slow_commit=0.05)
-    return replace(usual, faults=replace(usual.faults, site=site))
-
-
-def _ac(usual: WorldSettings) -> WorldSettings:
-    return _with_class("amperes_only")(usual)
-
-
 _ALL: Iterable[Alteration] = (
     Alteration(
         "silence_frees",
         "an unanswered limit is taken for not applied (I5)",
         _settle_frees(EntryState.UNANSWERED),
-        _noisy,
+        worlds.noisy,
     ),
     Alteration(
         "refusal_frees",
         "a refused limit is taken for not applied (I5)",
         _settle_frees(EntryState.REFUSED),
-        _noisy,
+        worlds.noisy,
     ),
     Alteration("newest_only", "only the limit given out last counts (I4)", _newest_only),
     Alteration(
@@ -490,105 +361,113 @@ _ALL: Iterable[Alteration] = (
         "boot_keeps_confirmed",
         "a reboot puts nothing in doubt (I1)",
         _boot_keeps_confirmed,
-        _forgetful,
+        worlds.forgetful,
     ),
     Alteration("fallback_not_counted", "the fallback does not count (I1)", _fallback_not_counted),
     Alteration(
         "never_uncontrolled",
         "a charger that confirmed nothing counts at its fallback (I1)",
         unconfirmed_counts_its_fallback,
-        _with_class("always_refuses", "always_deaf"),
+        worlds.with_class("always_refuses", "always_deaf"),
     ),
     Alteration(
         "floor_not_counted",
         "what goes on at a limit of 0 does not count (I1)",
         _floor_not_counted,
-        _with_class("least_at_zero"),
+        worlds.with_class("least_at_zero"),
     ),
     Alteration(
         "by_hand_not_counted",
         "a profile sent by hand does not count (I1)",
         _by_hand_not_counted,
-        _with_operator,
+        worlds.with_operator,
     ),
     Alteration(
         "lingering_forgotten",
         "a limit on a higher stack level is thought to be replaced by one below (I5)",
         _lingering_forgotten,
-        _refusing,
+        worlds.refusing,
     ),
     Alteration("feeder_not_checked", "feeders are not looked at (I1)", _feeder_not_checked),
-    Alteration("rounding_up", "amperes are rounded up (I12)", _rounding_up, _ac),
-    Alteration("stale_raise", "a raise is sent however old it is (F17)", _stale_raise, _slow_disk),
+    Alteration("rounding_up", "amperes are rounded up (I12)", _rounding_up, worlds.ac),
+    Alteration(
+        "stale_raise", "a raise is sent however old it is (F17)", _stale_raise, worlds.slow_disk
+    ),
     Alteration(
         "no_skew_margin",
         "a lease is over when our clock says so (I6)",
         _no_skew_margin,
-        _away_for_long,
+        worlds.away_for_long,
     ),
     Alteration(
         "everyone_keeps_to_the_end",
         "every charger is trusted to end its limits (I6)",
         _everyone_keeps_to_the_end,
-        _odd_about_ends,
+        worlds.odd_about_ends,
     ),
-    Alteration("lowers_wait", "a lower waits like a raise (I13)", _lowers_wait, _busy_with_cuts),
+    Alteration(
+        "lowers_wait", "a lower waits like a raise (I13)", _lowers_wait, worlds.busy_with_cuts
+    ),
     Alteration(
         "accepted_is_applied",
         "nobody looks whether limits are obeyed (I11)",
         _accepted_is_applied,
-        _defiant,
+        worlds.defiant,
     ),
     Alteration(
         "convictions_lost",
         "who does not obey is forgotten in a crash (I9, I11)",
         _convictions_lost,
-        _defiant_with_crashes,
+        worlds.defiant_with_crashes,
     ),
     Alteration(
         "told_whatever",
         "what a suspect is told need not fit (I1)",
         _told_whatever,
-        _suspects_with_cuts,
+        worlds.suspects_with_cuts,
     ),
-    Alteration("disk_not_locked", "two own one station (I8)", _disk_not_locked, _rivals),
-    Alteration("anything_goes", "no station is refused (I2)", _anything_goes, _busy_with_cuts),
+    Alteration("disk_not_locked", "two own one station (I8)", _disk_not_locked, worlds.rivals),
+    Alteration(
+        "anything_goes", "no station is refused (I2)", _anything_goes, worlds.busy_with_cuts
+    ),
     Alteration(
         "silence_is_no_loss",
         "a silent source of limits is not missed (I10)",
         _silence_is_no_loss,
-        _silent_source,
+        worlds.silent_source,
     ),
     Alteration(
         "fear_takes_nothing",
         "nobody is lowered for what is feared of others (I1)",
         _fear_takes_nothing,
-        _only_the_books,
+        worlds.only_the_books,
     ),
     Alteration(
         "lowers_wait_by_the_books",
         "a lower waits like a raise, as the ledger's total shows (I13)",
         _lowers_wait,
-        lambda usual: replace(_busy_with_cuts(usual), judged=("books",)),
+        lambda usual: replace(worlds.busy_with_cuts(usual), judged=("books",)),
     ),
     Alteration(
         "limits_without_end",
         "limits are no leases where they could be (I6)",
         _limits_without_end,
-        _away_when_cut,
+        worlds.away_when_cut,
     ),
     Alteration(
         "pauses_trusted",
         "whoever was paused is thought to obey at once (I11)",
         _pauses_trusted,
-        _pausing,
+        worlds.pausing,
     ),
     Alteration(
         "nameplate_believed",
         "nobody looks whether more is drawn than a nameplate says (I11)",
         _accepted_is_applied,
-        _above_nameplate,
+        worlds.above_nameplate,
     ),
-    Alteration("grants_nothing", "nobody is given anything (I14)", _grants_nothing, _all_works),
+    Alteration(
+        "grants_nothing", "nobody is given anything (I14)", _grants_nothing, worlds.all_works
+    ),
 )
 MUTANTS = {mutant.name: mutant for mutant in _ALL}

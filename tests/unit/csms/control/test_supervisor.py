@@ -122,7 +122,7 @@ def entry(token: int, key: ConnectorKey, value_w: int, session_id: str | None = 
         token,
         key,
         Scope.DEFAULT if session_id is None else Scope.SESSION,
-        Limit(value_w, LimitSource.GRID),
+        Limit(value_w, LimitSource.FALLBACK if session_id is None else LimitSource.GRID),
         EntryState.CONFIRMED,
         START - 50,
         START - 50,

@@ -11,7 +11,7 @@ from csms.control.watch import TRIAL_S, Watch
 from csms.dispatch.capability import AtZero, Capability, Proof
 from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import Cause, Compliance, CompliancePolicy, Step
-from csms.dispatch.conviction import Conviction
+from csms.dispatch.conviction import Conviction, recorded
 from csms.dispatch.ledger import Entry, EntryState, Ledger
 from csms.station.facts import (
     ConnectorStatusReported,
@@ -333,16 +333,38 @@ def test_it_counts_so_as_soon_as_there_is_room_and_from_then_on() -> None:
 # --------------------------------------------------------------------- after a restart
 
 
-def test_what_is_on_record_counts_before_anything_is_looked_at() -> None:
+def test_what_is_on_record_counts_before_anything_is_read() -> None:
     scene = Scene()
     idle = Conviction(A2, None, 0, 0, 0, Step.UNAVAILABLE, 0.0)
-    scene.watch.restore(
-        [Conviction(A1, Cause.LIMIT, 120_000, 120_000, 50_000, Step.STOP, 0.0), idle], scene.ledger
-    )
-    assert scene.ledger.worst_case_w(A1) == 120_000
-    assert scene.ledger.worst_case_w(A2) == 0
+    guilty = Conviction(A1, Cause.LIMIT, 120_000, 120_000, 50_000, Step.STOP, 0.0)
+    scene.watch.restore([guilty, idle], scene.state)
     assert scene.look() == []
     assert scene.ledger.worst_case_w(A1) == 120_000
+    assert scene.ledger.worst_case_w(A2) == 0
+
+
+def test_one_that_resumed_is_on_probation_after_a_restart_too() -> None:
+    scene = paused()
+    scene.limit(A1, 40_000, "A/1")
+    # Nobody has looked since: what was kept is that it was paused.
+    kept = recorded(A1, scene.watch.of(A1), out_of_service=False)
+    assert kept is not None
+    scene.watch = Watch(CompliancePolicy(), 10.0)
+    scene.watch.restore([kept], scene.state)
+    scene.look()
+    assert scene.watch.watched().on_probation == {A1}
+    assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+def test_one_that_is_paused_still_is_after_a_restart_too() -> None:
+    scene = paused()
+    kept = recorded(A1, scene.watch.of(A1), out_of_service=False)
+    assert kept is not None
+    scene.watch = Watch(CompliancePolicy(), 10.0)
+    scene.watch.restore([kept], scene.state)
+    scene.look()
+    assert scene.watch.watched().paused == {A1}
+    assert scene.ledger.worst_case_w(A1) == 0
 
 
 def test_a_pardon_begins_the_steps_anew() -> None:
@@ -367,9 +389,5 @@ def test_what_a_charger_goes_on_with_at_zero_counts_and_is_no_excess() -> None:
 
 def test_who_forgets_its_limits_counts_at_its_maximum_before_anything_is_read() -> None:
     scene = Scene(Capability(survives_reboot=Proof.NO))
-    standing = {
-        n: Standing(connected=False, settling=False, capability=c)
-        for n, c in (("A", scene.capability), ("B", Capability()))
-    }
-    scene.watch.expect(BOTH, scene.ledger, standing)
-    assert [scene.ledger.worst_case_w(key) for key in (A1, A2, B1)] == [100_000, 100_000, 0]
+    scene.look()
+    assert [scene.ledger.worst_case_w(key) for key in (A1, A2)] == [100_000, 100_000]

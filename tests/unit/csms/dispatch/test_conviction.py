@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from csms.dispatch.compliance import Cause, Compliance, Step
+from csms.dispatch.compliance import Cause, Compliance, Memory, Step
 from csms.dispatch.conviction import Conviction, recorded, restored
 from csms.station.model import ConnectorKey
 
@@ -21,7 +21,19 @@ GUILTY = Compliance(
 
 
 def test_nothing_is_kept_of_one_that_obeys() -> None:
-    assert recorded(A1, Compliance(counted_w=100_000, resumed=True), out_of_service=False) is None
+    seen = Compliance(counted_w=100_000, observed_w=90_000, allowed_w=50_000)
+    assert recorded(A1, seen, out_of_service=False) is None
+
+
+@pytest.mark.parametrize(
+    "known", [Compliance(paused=True), Compliance(counted_w=5_000, resumed=True)]
+)
+def test_one_that_was_paused_is_on_trial_after_a_restart_too(known: Compliance) -> None:
+    kept = recorded(A1, known, out_of_service=False)
+    assert kept == Conviction(A1, None, 0, 0, 0, Step.NONE, 0.0, resumes=True)
+    assert restored(kept, "s1") == Compliance(resumed=True, memory=Memory("s1"))
+    # Its session has ended meanwhile.
+    assert restored(kept, None) == Compliance()
 
 
 def test_a_conviction_is_kept_whole() -> None:
@@ -39,7 +51,7 @@ def test_what_is_out_of_service_is_kept_though_it_counts_no_more(
 ) -> None:
     kept = recorded(A1, known, out_of_service=out_of_service)
     assert kept == Conviction(A1, None, 0, 0, 0, known.step, 0.0, out_of_service=out_of_service)
-    assert restored(kept) == Compliance(step=known.step)
+    assert restored(kept, "s1") == Compliance(step=known.step)
 
 
 def test_what_an_operator_took_out_of_service_is_kept_though_it_obeys() -> None:
@@ -50,7 +62,7 @@ def test_what_an_operator_took_out_of_service_is_kept_though_it_obeys() -> None:
 def test_after_a_restart_it_stands_as_before() -> None:
     kept = recorded(A1, GUILTY, out_of_service=False)
     assert kept is not None
-    assert restored(kept) == replace(GUILTY, step_at=60.0)
+    assert restored(kept, "s1") == replace(GUILTY, step_at=60.0)
 
 
 def test_a_conviction_of_which_nothing_is_counted_yet() -> None:

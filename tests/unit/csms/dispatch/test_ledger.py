@@ -292,18 +292,18 @@ def test_what_is_set_aside_fits_at_every_node_or_counts_as_before() -> None:
     assert ledger.set_aside(ONE, 80_000)
 
 
-def test_the_most_that_was_sent_since_the_newest_confirmed_limit() -> None:
+def test_what_was_sent_since_the_newest_confirmed_limit() -> None:
     ledger = controlled()
-    assert ledger.sent_w(ONE, "s1") == 0
+    assert ledger.sent_w(ONE, "s1") == ()
     ledger.send(fallback(3, 5_000))
-    assert ledger.sent_w(ONE, "s1") == 5_000
+    assert ledger.sent_w(ONE, "s1") == (5_000,)
     ledger.send(entry(4, 40_000))
     ledger.send(entry(5, 10_000))
-    assert ledger.sent_w(ONE, "s1") == 40_000
+    assert ledger.sent_w(ONE, "s1") == (40_000, 10_000)
     ledger.settle(4, EntryState.REFUSED, 1.0)
-    assert ledger.sent_w(ONE, "s1") == 40_000
+    assert ledger.sent_w(ONE, "s1") == (40_000, 10_000)
     ledger.settle(5, EntryState.CONFIRMED, 1.0)
-    assert ledger.sent_w(ONE, "s1") == 0
+    assert ledger.sent_w(ONE, "s1") == ()
 
 
 # ------------------------------------------------------------------ answers from before a reboot

@@ -106,9 +106,9 @@ def test_it_is_what_was_sent_last_and_confirms_nothing_of_a_session() -> None:
     known.send(told(11, 40_000, ONE, "s1"))
     known.send(manual(12, 10_000, session_id="s1"))
     known.settle(12, EntryState.CONFIRMED, 3.0)
-    assert known.sent_w(ONE, "s1") == 40_000
+    assert known.sent_w(ONE, "s1") == (40_000, 10_000)
     known.settle(11, EntryState.CONFIRMED, 4.0)
-    assert known.sent_w(ONE, "s1") == 10_000
+    assert known.sent_w(ONE, "s1") == (10_000,)
     known.send(told(13, 0, ONE, "s1"))
     known.settle(13, EntryState.CONFIRMED, 5.0)
-    assert known.sent_w(ONE, "s1") == 0
+    assert known.sent_w(ONE, "s1") == ()

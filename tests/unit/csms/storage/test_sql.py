@@ -67,7 +67,7 @@ async def test_it_is_a_store(tmp_path: Path) -> None:
 
 async def test_opening_makes_the_database(tmp_path: Path) -> None:
     async with opened(SqlStore(url_in(tmp_path))):
-        assert rows(tmp_path, "SELECT version_num FROM alembic_version") == ["0011"]
+        assert rows(tmp_path, "SELECT version_num FROM alembic_version") == ["0012"]
 
 
 async def test_opening_a_missing_folder(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""A charger may resume after a pause without any limit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from csms.station.model import Connector
+from tests.unit.csms.dispatch.test_compliance import AC, DC, MAX, outlet
+
+
+@pytest.mark.parametrize(
+    ("connector", "limit_w", "paused"),
+    [
+        (DC, 999, True),
+        (DC, 1_000, False),
+        (replace(DC, minimum_w=20_000), 19_999, True),
+        (AC, 4_139, True),
+        (AC, 4_140, False),
+    ],
+)
+def test_a_limit_nobody_charges_at_is_a_pause(
+    connector: Connector, limit_w: int, paused: bool
+) -> None:
+    assert outlet(limit_w, connector).found.paused is paused
+
+
+def test_after_a_pause_a_connector_counts_at_its_maximum_until_seen_to_obey() -> None:
+    made = outlet(0)
+    assert made.draws(10.0, 0, 0).counted_w is None
+    found = made.limit(30.0, 50_000)
+    assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
+    assert made.draws(40.0, 0, 50_000).counted_w == MAX
+    found = made.draws(60.0, 50_000)
+    assert (found.resumed, found.counted_w, found.cause) == (False, None, None)
+
+
+def test_what_was_seen_before_a_pause_does_not_count_after_it() -> None:
+    made = outlet(50_000)
+    made.draws(10.0, 50_000, 50_000)
+    made.limit(30.0, 0)
+    assert made.limit(31.0, 50_000).resumed
+    assert made.draws(32.0, 50_000).resumed
+    assert made.draws(42.0, 50_000).resumed
+    assert not made.draws(52.0, 50_000).resumed
+
+
+def test_a_second_pause_ends_the_doubt_of_the_first() -> None:
+    made = outlet(0)
+    made.limit(10.0, 50_000)
+    found = made.limit(20.0, 0)
+    assert (found.paused, found.resumed, found.counted_w) == (True, False, None)
+
+
+def test_a_charger_known_to_obey_after_a_pause_counts_at_its_limit() -> None:
+    made = outlet(0)
+    made.terms = replace(made.terms, trusts_resume=True)
+    assert made.limit(10.0, 50_000).counted_w is None
+
+
+def test_a_new_session_has_not_been_paused() -> None:
+    made = outlet(0)
+    made.limit(10.0, 50_000)
+    made.starts(20.0, "s2")
+    assert (made.found.paused, made.found.resumed, made.found.counted_w) == (False, False, None)
+
+
+def test_a_pause_is_over_when_the_limit_that_ends_it_is_sent() -> None:
+    made = outlet(0)
+    made.terms = replace(made.terms, sent_w=(50_000,))
+    found = made.ask(31.0)
+    assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
+    # It was not sent after all, or has been lowered again: the pause goes on.
+    made.terms = replace(made.terms, sent_w=(0,))
+    found = made.ask(32.0)
+    assert (found.paused, found.resumed, found.counted_w) == (True, False, None)
+
+
+def test_a_limit_that_may_have_paused_it_is_taken_for_a_pause() -> None:
+    made = outlet(50_000)
+    made.terms = replace(made.terms, sent_w=(40_000, 0))
+    found = made.ask(31.0)
+    assert (found.paused, found.resumed, found.counted_w) == (True, False, None)
+    made.terms = replace(made.terms, sent_w=(40_000, 0, 30_000))
+    found = made.ask(32.0)
+    assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
+    # Another pause that is not confirmed ends no trial.
+    made.terms = replace(made.terms, sent_w=(40_000, 0, 30_000, 0))
+    found = made.ask(33.0)
+    assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
+
+
+def test_a_pause_that_was_never_confirmed_is_over_when_a_later_limit_is() -> None:
+    made = outlet(50_000)
+    made.terms = replace(made.terms, sent_w=(0,))
+    made.ask(31.0)
+    made.terms = replace(made.terms, sent_w=())
+    found = made.limit(32.0, 20_000)
+    assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
