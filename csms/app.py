@@ -35,7 +35,7 @@ from csms.control.watchdog import Watchdog
 from csms.dispatch.commands import SetLimit
 from csms.dispatch.policy import DispatchPolicy
 from csms.errors import ConfigError
-from csms.ports import Answer, Clock, Store
+from csms.ports import Answer, Clock, SecurityProfile, Store
 from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.certificates import CertificateAuthority, Subject
 from csms.protocol.connection import Connection, ConnectionSettings
@@ -141,7 +141,14 @@ def _built(
     wiring = _Wiring()
     link = OcppLink(wiring.connection, wiring, clock)
     secret = SecretFile(config.key_secret_file)
-    security = Security(store=kept, secret=secret, link=link, clock=clock, sign=signer(config))
+    security = Security(
+        store=kept,
+        secret=secret,
+        link=link,
+        clock=clock,
+        sign=signer(config),
+        highest=highest_profile(config),
+    )
     supervisor = Supervisor(
         stations,
         store=kept,
@@ -255,6 +262,15 @@ def door_settings(config: Config) -> DoorSettings:
             per_min=config.reconnects_per_min, per_h=config.reconnects_per_h
         ),
     )
+
+
+def highest_profile(config: Config) -> SecurityProfile:
+    """The highest security profile with which a charger can come."""
+    if config.ocpp_transport == "plain":
+        return SecurityProfile.BASIC
+    if config.tls_client_ca_file is None:
+        return SecurityProfile.TLS_BASIC
+    return SecurityProfile.MUTUAL_TLS
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:

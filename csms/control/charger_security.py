@@ -70,7 +70,10 @@ class KeyChange:
 
 
 class SecurityDesk:
-    """Credentials and security events. What changes a credential is durable when it returns."""
+    """Credentials and security events. What changes a credential is durable when it returns.
+
+    `highest`: the highest profile with which a charger could come at all.
+    """
 
     def __init__(
         self,
@@ -79,12 +82,15 @@ class SecurityDesk:
         link: KeyLink,
         clock: Clock,
         make_key: Callable[[], str] = new_key,
+        *,
+        highest: SecurityProfile = SecurityProfile.MUTUAL_TLS,
     ) -> None:
         self._book = book
         self._events = events
         self._link = link
         self._clock = clock
         self._make_key = make_key
+        self._highest = highest
         self._changing: set[str] = set()
 
     def of(self, charger_id: str) -> ChargerSecurity:
@@ -113,6 +119,11 @@ class SecurityDesk:
         Its connection is closed: it has to show it. Raises KeyRefusedError, StorageError.
         """
         _require_identity(charger_id)
+        if profile > self._highest:
+            raise KeyRefusedError(
+                f"security profile {profile:d} would lock it out: as csms is configured, a charger "
+                f"can come with profile {self._highest:d} at most"
+            )
         old = self._book.of(charger_id) or Credential(charger_id)
         new = replace(old, profile=profile, common_name=common_name)
         if key is not None:

@@ -16,7 +16,16 @@ from csms.control.attempts import Buckets
 from csms.control.charger_security import SecurityDesk
 from csms.control.credentials import CredentialBook
 from csms.control.signing import CertificateSigning, Sign
-from csms.ports import Answer, ChargerLink, ChargerReport, Clock, Secret, SecurityEvent, Store
+from csms.ports import (
+    Answer,
+    ChargerLink,
+    ChargerReport,
+    Clock,
+    Secret,
+    SecurityEvent,
+    SecurityProfile,
+    Store,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +41,22 @@ Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 class Security:
     """`book` holds what chargers must show, `desk` is what operators say of it.
 
-    `sign` None: there is no CA, and no certificate is signed.
+    `sign` None: there is no CA, and no certificate is signed. `highest`: the highest profile with
+    which a charger could come here at all.
     """
 
     def __init__(
-        self, *, store: Store, secret: Secret, link: ChargerLink, clock: Clock, sign: Sign | None
+        self,
+        *,
+        store: Store,
+        secret: Secret,
+        link: ChargerLink,
+        clock: Clock,
+        sign: Sign | None,
+        highest: SecurityProfile = SecurityProfile.MUTUAL_TLS,
     ) -> None:
         self.book = CredentialBook(store, secret, clock)
-        self.desk = SecurityDesk(self.book, store, link, clock)
+        self.desk = SecurityDesk(self.book, store, link, clock, highest=highest)
         self._store = store
         self._link = link
         self._clock = clock

@@ -14,6 +14,7 @@ import pytest
 
 from csms.app import (
     door_settings,
+    highest_profile,
     running,
     server_settings,
     signer,
@@ -28,7 +29,7 @@ from csms.control.doorkeeper import DoorSettings
 from csms.control.reconnects import ReconnectLimits
 from csms.control.supervisor import UnknownChargers
 from csms.errors import ConfigError, StorageError
-from csms.ports import Credential, TokenStatus
+from csms.ports import Credential, SecurityProfile, TokenStatus
 from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.pace import PacePolicy
 from csms.station.document import parse_station
@@ -144,6 +145,24 @@ async def test_keys_without_their_secret_are_an_error_at_the_start(tmp_path: Pat
     with pytest.raises(ConfigError, match="the keys of 1 chargers"):
         async with running(settings, [STATION], store=store):
             pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "highest"),
+    [
+        ({}, SecurityProfile.BASIC),
+        ({"ocpp_transport": "tls"}, SecurityProfile.TLS_BASIC),
+        ({"ocpp_transport": "both"}, SecurityProfile.TLS_BASIC),
+        (
+            {"ocpp_transport": "tls", "tls_client_ca_file": Path("ca.pem")},
+            SecurityProfile.MUTUAL_TLS,
+        ),
+    ],
+)
+def test_a_profile_needs_what_the_server_offers(
+    settings: dict[str, Any], highest: SecurityProfile
+) -> None:
+    assert highest_profile(Config.model_construct(**settings)) is highest
 
 
 def test_without_its_key_the_ca_signs_nothing(tmp_path: Path) -> None:

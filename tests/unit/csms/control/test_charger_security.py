@@ -70,6 +70,16 @@ async def office(*credentials: Credential) -> Office:
     return Office(SecurityDesk(book, store, link, clock, lambda: NEW), book, link, store)
 
 
+async def test_no_charger_is_locked_out_by_a_profile_nobody_can_come_with() -> None:
+    store, clock = MemoryStore(), FakeClock()
+    book = CredentialBook(store, FakeSecret(), clock)
+    desk = SecurityDesk(book, store, FakeKeyLink(), clock, highest=SecurityProfile.BASIC)
+    with pytest.raises(KeyRefusedError, match=r"profile 2 would lock it out.* profile 1 at most"):
+        await desk.configure("CP1", SecurityProfile.TLS_BASIC, key=NEW)
+    assert book.of("CP1") is None
+    assert (await desk.configure("CP1", SecurityProfile.BASIC, key=NEW)).has_key
+
+
 KEYED = Credential("CP1", SecurityProfile.BASIC, hashed(KEY))
 
 
