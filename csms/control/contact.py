@@ -21,9 +21,15 @@ class Contact:
     _wrong: bool = False
     _ahead_s: deque[float] = field(default_factory=lambda: deque(maxlen=OFFSETS_KEPT))
 
-    def said_time(self, charger_time: float, now: float) -> None:
-        """The charger's clock showed this when it wrote a message that came `now`."""
-        self._ahead_s.append(charger_time - now)
+    def said_time(self, charger_time: float | None, now: float) -> None:
+        """The charger's clock showed this when it wrote a message that came `now`.
+
+        None: nothing that can be a time, as from a clock that was never set. Nothing is known then.
+        """
+        if charger_time is None:
+            self._ahead_s.clear()
+        else:
+            self._ahead_s.append(charger_time - now)
 
     @property
     def clock_ahead_s(self) -> float | None:

@@ -6,8 +6,8 @@ import asyncio
 import json
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,8 +57,6 @@ log = structlog.get_logger(__name__)
 
 LARGEST_TRANSACTION_ID = 2**31 - 1
 ID_ATTEMPTS = 5
-ANSWER_S = 5.0
-"""How long a boot waits for the database before it is answered from memory."""
 PAYLOAD_CHARS = 65_536
 """What is kept at most of a message that could not be used."""
 BOUNDARIES = frozenset({"Transaction.Begin", "Transaction.End", "Sample.Clock"})
@@ -81,10 +79,12 @@ class RecorderSettings(TokenPolicy):
     """How chargers and tokens are answered.
 
     `heartbeat_interval_s` is what BootNotification is answered with, as long as no more come than
-    `boots` lets through.
+    `boots` lets through. `answer_s` is how long the database may take: then a boot is answered from
+    memory, and a transaction not at all.
     """
 
     heartbeat_interval_s: int = 300
+    answer_s: float = 5.0
     boots: BootPolicy = field(default_factory=BootPolicy)
 
 
@@ -134,6 +134,12 @@ class StationRecorder:
         """
         now = self.now()
         wait_s = self._boot_wait_s(report.charger_id)
+        # Its limits may be gone: that must not wait for the database.
+        self.record(
+            ChargerBooted(
+                report.charger_id, now, report.vendor, report.model, report.serial, report.firmware
+            )
+        )
         record = ChargerRecord(
             report.charger_id,
             report.vendor,
@@ -146,11 +152,6 @@ class StationRecorder:
         if wait_s is None:
             await self._keep_boot(record)
             self.records[report.charger_id] = record
-        self.record(
-            ChargerBooted(
-                report.charger_id, now, report.vendor, report.model, report.serial, report.firmware
-            )
-        )
         if wait_s is not None:
             return BootVerdict(accepted=False, interval_s=wait_s, pending=True)
         return BootVerdict(accepted=True, interval_s=self._settings.heartbeat_interval_s)
@@ -166,7 +167,7 @@ class StationRecorder:
         So a known charger is answered though the database is down or slow (safety.md §3.3).
         """
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self._settings.answer_s):
                 await self._store.save_charger(record)
         except (StorageError, TimeoutError) as error:
             if record.charger_id not in self.records:
@@ -200,7 +201,8 @@ class StationRecorder:
         if loop is not None:
             report = replace(report, connector=outlet(loop.state, report.connector))
         with _starting(loop, report.connector):
-            return await self._start(loop, report)
+            async with self._in_time():
+                return await self._start(loop, report)
 
     async def stop_session(self, report: StopReport) -> IdToken | None:
         """Keep the end and tell the loop (§4.10).
@@ -208,6 +210,25 @@ class StationRecorder:
         The first stop of a session has the last word, also over an end that was presumed. What
         nobody can place, and what contradicts the first, goes into quarantine.
         """
+        async with self._in_time():
+            await self._stop(report)
+        if report.id_token is None:
+            return None
+        return await self.authorize(report.charger_id, report.id_token)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """StorageError when the database does not answer: it may take what it was given later.
+
+        While a transaction waits, nothing else of its charger is served, and a limit may wait too.
+        """
+        try:
+            async with asyncio.timeout(self._settings.answer_s):
+                yield
+        except TimeoutError:
+            raise StorageError(f"no answer within {self._settings.answer_s:g} s") from None
+
+    async def _stop(self, report: StopReport) -> None:
         session = await self._stopped(report)
         if session is None:
             await self._quarantine(report, _why_unplaced(report))
@@ -222,9 +243,6 @@ class StationRecorder:
             self._past.add(report.charger_id, session.transaction_id)
             if not says_the_same(kept, report):
                 await self._quarantine(report, "contradicts the stop that came before it")
-        if report.id_token is None:
-            return None
-        return await self.authorize(report.charger_id, report.id_token)
 
     async def presume_end(self, presumed: Presumed) -> None:
         """Keep that a session is over, though its stop has not come, and tell the loop."""
@@ -290,16 +308,17 @@ class StationRecorder:
             self._past.add(stored.connector.charger_id, stored.transaction_id)
         elif not replayed or (loop is not None and _untold(loop, stored)):
             await self._end_older(stored)
-            self._tell_start(loop if there else None, stored)
+            self._tell_start(loop if there else None, stored, timed=report.timed)
         return StartVerdict(stored.transaction_id, _verdict(stored))
 
-    def _tell_start(self, loop: StationLoop | None, stored: StoredSession) -> None:
+    def _tell_start(self, loop: StationLoop | None, stored: StoredSession, *, timed: bool) -> None:
         if loop is None:
             text = f"{stored.connector} by {stored.id_token}"
             self._events.add(stored.station_id, "session_on_unknown_connector", text)
             return
         if stored.id_status is TokenStatus.ACCEPTED:
-            loop.post(as_started(stored, self.now()))
+            told_at = stored.started_at if timed else None
+            loop.post(replace(as_started(stored, self.now()), told_at=told_at))
         self._remote.session_started(stored.connector, stored.session_id, stored.id_token)
 
     def _proposal(

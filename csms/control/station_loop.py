@@ -328,7 +328,7 @@ class StationLoop:
             case SessionStarted() if applied:
                 if before is not None and before.session_id != fact.session_id:
                     self._forget_session(fact.connector, before.session_id)
-                self._heard_time(fact.connector.charger_id, fact.started_at, fact.at)
+                self._heard_time(fact.connector.charger_id, fact.told_at, fact.at)
                 # Some chargers refuse every limit while they are idle.
                 self._try_again(fact.connector)
                 self._event("session_started", f"{fact.connector} by {fact.id_token}")
@@ -340,7 +340,7 @@ class StationLoop:
 
     def _heard_time(self, charger_id: str, charger_time: float | None, now: float) -> None:
         contact = self.contacts.get(charger_id)
-        if contact is None or charger_time is None:
+        if contact is None:
             return
         contact.said_time(charger_time, now)
         if not contact.keeps_time(self._policy.clock_skew_s):

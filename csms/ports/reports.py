@@ -39,7 +39,8 @@ class BootVerdict:
 class StartReport:
     """StartTransaction.req. `timestamp` is the text as sent: part of the replay key.
 
-    `meter_start_wh` None when the charger sent nothing usable.
+    `meter_start_wh` None when the charger sent nothing usable. `timed`: `started_at` is the time
+    that the charger told; else it told nothing that can be one, and this is when the report came.
     """
 
     connector: ConnectorKey
@@ -48,6 +49,7 @@ class StartReport:
     timestamp: str
     started_at: float
     reservation_id: int | None = None
+    timed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

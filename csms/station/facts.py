@@ -57,6 +57,7 @@ class SessionStarted:
     """A session is durable in the store. `vehicle_max_w` None when nobody declared it.
 
     `register` is what its readings have come to: more than its start after a restart of csms.
+    `told_at` is when it began by the charger's clock, None when it told no usable time.
     """
 
     at: float
@@ -67,6 +68,7 @@ class SessionStarted:
     started_at: float
     register: Register
     vehicle_max_w: int | None = None
+    told_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

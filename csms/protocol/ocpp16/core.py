@@ -134,6 +134,7 @@ async def start_transaction(
             started_at=now if started_at is None else started_at,
             # Some chargers send 0 for "no reservation".
             reservation_id=fields.integer(payload.get("reservationId")) or None,
+            timed=started_at is not None,
         )
     )
     return {"transactionId": verdict.transaction_id, "idTagInfo": id_tag_info(verdict.token)}

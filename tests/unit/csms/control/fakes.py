@@ -109,6 +109,7 @@ class FaultyStore(MemoryStore):
         self.ends_to_fail = 0
         self.chargers_to_fail = 0
         self.loses_what_ends = False
+        self.silent = False
         self.grids_fail = False
         self.tokens_fail = False
         self.writes: list[list[Entry]] = []
@@ -138,6 +139,10 @@ class FaultyStore(MemoryStore):
         self.start_attempts.append(session)
         if self.starts_refused:
             raise StorageError("disk full")
+        if self.silent:
+            # What it was given it takes all the same, but nobody hears of it.
+            await super().start(session)
+            await asyncio.get_running_loop().create_future()
         if self.starts_to_fail > 0:
             self.starts_to_fail -= 1
             raise IdTakenError("transaction id taken")
@@ -155,6 +160,8 @@ class FaultyStore(MemoryStore):
         if self.ends_to_fail > 0:
             self.ends_to_fail -= 1
             raise StorageError("disk full")
+        if self.silent:
+            await asyncio.get_running_loop().create_future()
         ended = await super().end(
             session_id,
             ended_at=ended_at,
@@ -175,6 +182,8 @@ class FaultyStore(MemoryStore):
         if self.chargers_to_fail > 0:
             self.chargers_to_fail -= 1
             raise StorageError("disk full")
+        if self.silent:
+            await asyncio.get_running_loop().create_future()
         await super().save_charger(record)
 
 
@@ -230,6 +239,7 @@ class Rig:
                 started_at=self.clock.now(),
                 register=Register(0),
                 vehicle_max_w=vehicle_max_w,
+                told_at=self.clock.now(),
             )
         )
         return session_id

@@ -5,6 +5,16 @@ from __future__ import annotations
 from csms.control.contact import OFFSETS_KEPT, Contact
 
 
+def test_what_can_be_no_time_leaves_nothing_known_of_the_clock() -> None:
+    contact = Contact(1_000.0)
+    contact.said_time(1_010.0, 1_010.0)
+    contact.said_time(None, 1_020.0)
+    assert contact.clock_ahead_s is None
+    assert not contact.keeps_time(60.0)
+    contact.said_time(1_030.0, 1_030.0)
+    assert contact.keeps_time(60.0)
+
+
 def test_a_charger_that_never_said_a_time_is_not_trusted_with_one() -> None:
     contact = Contact(1_000.0)
     assert contact.clock_ahead_s is None

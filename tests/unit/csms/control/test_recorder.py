@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -74,6 +75,45 @@ async def test_a_known_charger_boots_though_the_database_is_down() -> None:
         assert "charger_booted" in it.rig.kinds()
         assert it.recorder.records["A"].vendor == "ACME"
         assert (await it.rig.store.load_chargers())["A"].vendor == ""
+
+
+async def test_a_boot_puts_limits_in_doubt_before_the_database_answers() -> None:
+    async with desk() as it:
+        it.rig.store.silent = True
+        async with asyncio.TaskGroup() as tasks:
+            asked = tasks.create_task(it.recorder.boot(BootReport("A", "ACME")))
+            await it.rig.quiet()
+            assert "charger_booted" in it.rig.kinds()
+            asked.cancel()
+
+
+async def test_a_transaction_is_not_answered_when_the_database_does_not_answer() -> None:
+    async with desk(RecorderSettings(answer_s=0.01)) as it:
+        verdict = await it.recorder.start_session(start_report(A2))
+        it.rig.store.silent = True
+        report = start_report(A1)
+        with pytest.raises(StorageError, match=r"no answer within 0\.01 s"):
+            await it.recorder.start_session(report)
+        with pytest.raises(StorageError, match=r"no answer within 0\.01 s"):
+            await it.stop(verdict.transaction_id)
+        it.rig.store.silent = False
+        # It was kept all the same: the repeat finds it, and tells of it.
+        await it.recorder.start_session(report)
+        await it.rig.quiet()
+        assert it.session() is not None
+        assert len(await it.rig.store.running()) == 2
+
+
+@pytest.mark.parametrize(("timed", "ahead_s"), [(True, 0.0), (False, None)])
+async def test_only_a_time_that_was_told_says_how_the_clock_goes(
+    timed: bool, ahead_s: float | None
+) -> None:
+    async with desk() as it:
+        await it.recorder.start_session(replace(start_report(A1), timed=timed))
+        await it.rig.quiet()
+        contact = it.rig.loop.contacts.get("A")
+        assert contact is not None
+        assert contact.clock_ahead_s == ahead_s
 
 
 async def test_a_charger_of_no_station_may_boot_too() -> None:

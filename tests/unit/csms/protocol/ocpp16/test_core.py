@@ -271,7 +271,7 @@ async def test_a_start_with_nothing_in_it() -> None:
     reply = await core.start_transaction(recorder, "CP1", {})
     assert reply == {"transactionId": 1, "idTagInfo": {"status": "Invalid"}}
     key = ConnectorKey("CP1", 0)
-    assert recorder.told == [StartReport(key, "", None, "2026-03-01T12:00:00Z", NOON)]
+    assert recorder.told == [StartReport(key, "", None, "2026-03-01T12:00:00Z", NOON, timed=False)]
     detail = {"unreadable": True, "timestamp": "", "meterStart": ""}
     assert recorder.notes == [("CP1", "StartTransaction", detail)]
 
@@ -302,6 +302,7 @@ async def test_a_start_by_a_clock_that_was_never_set() -> None:
     (report,) = recorder.told
     assert isinstance(report, StartReport)
     assert (report.timestamp, report.started_at) == ("1970-01-01T00:03:11Z", NOON)
+    assert not report.timed
 
 
 # ---------------------------------------------------------------------- StatusNotification
