@@ -23,12 +23,13 @@ class Standing:
     """How a charger stands at this moment.
 
     `settling`: it connected a moment ago and may still be confirming its fallbacks. `capability`:
-    how it takes limits.
+    how it takes limits. `silent`: it has not answered the last limit.
     """
 
     connected: bool
     settling: bool
     capability: Capability
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,17 @@ class Watched:
 
 @dataclass(slots=True)
 class _Picture:
-    """The station as the allocator is to see it."""
+    """The station as the allocator is to see it.
+
+    `silent` are those of the leaves whose charger is silent, and what may be in force there.
+    """
 
     leaves: dict[ConnectorKey, Leaf] = field(default_factory=dict)
     reserved: dict[ConnectorKey, int] = field(default_factory=dict)
     stuck: dict[ConnectorKey, Share] = field(default_factory=dict)
     declared: list[tuple[str, int | None]] = field(default_factory=list)
     most_w: dict[str, int] = field(default_factory=dict)
+    silent: dict[ConnectorKey, int] = field(default_factory=dict)
 
 
 class Balancer:
@@ -108,6 +113,7 @@ class Balancer:
             tuple((key, leaf.floor_w) for key, leaf in picture.leaves.items()),
             tuple(picture.declared),
             tuple(picture.reserved.items()),
+            tuple(picture.silent.items()),
         )
         event = inputs != self._seen_before
         self._seen_before = inputs
@@ -117,8 +123,22 @@ class Balancer:
         return self.goals
 
     def _shares(self, station: Station, picture: _Picture, now: float) -> dict[ConnectorKey, Share]:
-        root = tree(station, picture.leaves, picture.reserved, picture.most_w)
-        return {**picture.stuck, **self._allocator(root, now)}
+        """What everybody is to have; beside those whose charger is silent, what they leave.
+
+        They may not have heard that they are to have less, and nobody waits to see whether they do.
+        """
+        leaves = picture.leaves
+        shares = self._allocator(tree(station, leaves, picture.reserved, picture.most_w), now)
+        silent = {
+            key: watts
+            for key, watts in picture.silent.items()
+            if key in leaves and watts > shares[key].value_w
+        }
+        if silent:
+            others = {key: leaf for key, leaf in leaves.items() if key not in silent}
+            beside = tree(station, others, picture.reserved | silent, picture.most_w)
+            shares = {**shares, **self._allocator(beside, now)}
+        return {**picture.stuck, **shares}
 
     def _told_all_the_same(
         self,
@@ -260,6 +280,8 @@ class Balancer:
             trusted = trusted and ledger.lingering_w(key) <= least_w
             if session is not None and stands.connected and not held(key, scope) and trusted:
                 picture.leaves[key] = self._leaf(connector, session, stands.capability, least_w)
+                if stands.silent:
+                    picture.silent[key] = ledger.worst_case_w(key)
                 continue
             if tested:
                 picture.reserved[key] = max(ledger.worst_case_w(key), connector.max_power_w)

@@ -14,10 +14,12 @@ class Contact:
     """A live connection of a charger, since `since`.
 
     No limit is sent before the charger is `ready`: before it has been asked how it takes limits.
+    `silent`: the last limit was not answered, or waited in vain behind something that was not.
     """
 
     since: float
     ready: bool = False
+    silent: bool = False
     _wrong: bool = False
     _ahead_s: deque[float] = field(default_factory=lambda: deque(maxlen=OFFSETS_KEPT))
 

@@ -18,7 +18,7 @@ from csms.control.registration import (
 )
 from csms.control.set_up import SetUpBook
 from csms.dispatch.capability import Capability
-from csms.ports import ChargerLink
+from csms.ports import ChargerLink, Outcome
 from csms.station.model import Charger
 from csms.station.state import StationState
 
@@ -32,6 +32,10 @@ class Registered:
     charger_id: str
     since: float
     hints: Capability
+
+
+UNANSWERED = frozenset({Outcome.TIMEOUT, Outcome.NOT_SENT})
+"""What waits in vain waits behind a call that the charger does not answer."""
 
 
 class Contacts:
@@ -63,6 +67,12 @@ class Contacts:
 
     def __contains__(self, charger_id: str) -> bool:
         return charger_id in self._live
+
+    def answered(self, charger_id: str, outcome: Outcome) -> None:
+        """What became of a limit: the charger has answered it, or not."""
+        contact = self._live.get(charger_id)
+        if contact is not None:
+            contact.silent = outcome in UNANSWERED
 
     def opened(self, charger: Charger, now: float, tasks: asyncio.TaskGroup) -> None:
         """The charger has connected: it is asked what must be known, in `tasks`.

@@ -421,6 +421,8 @@ class StationLoop:
         outdated = answer.accepted and self.ledger.outdated(charger_id, command.token)
         if item.late and (outdated or not answer.accepted):
             return
+        if order is not None or item.late:
+            self.contacts.answered(charger_id, answer.outcome)
         now = self._clock.now()
         if answer.outcome is Outcome.NOT_SENT:
             changed = self.ledger.unsend(command.token)
@@ -491,10 +493,12 @@ class StationLoop:
 
     def _stands(self, charger: Charger, now: float) -> Standing:
         since = self._doubtful_since.get(charger.charger_id)
+        contact = self.contacts.get(charger.charger_id)
         return Standing(
-            connected=charger.charger_id in self.contacts,
+            connected=contact is not None,
             settling=since is not None and now - since < self._policy.registration_grace_s,
             capability=self.capability(charger),
+            silent=contact is not None and contact.silent,
         )
 
     def conditions(self, now: float) -> Conditions:

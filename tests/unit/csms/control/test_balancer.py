@@ -314,6 +314,18 @@ def test_beside_one_that_is_only_feared_to_forget_there_is_what_it_does_not_draw
     assert bench.ledger.total_w() == 100_000
 
 
+def test_nobody_waits_to_see_whether_a_silent_charger_takes_less() -> None:
+    bench = Bench(two_chargers(100_000))
+    bench.give(A1, 90_000, bench.plug_in(A1))
+    bench.plug_in(B1)
+    assert bench.values() == {"A/1": 50_000, "B/1": 50_000}
+    bench.standing["A"] = replace(HERE, silent=True)
+    assert bench.values() == {"A/1": 50_000, "B/1": 10_000}
+    # It has less already than it is to have: nothing is waited for.
+    bench.give(A1, 40_000, bench.state.session_on(A1))
+    assert bench.values() == {"A/1": 50_000, "B/1": 50_000}
+
+
 def test_one_that_may_not_obey_is_told_of_a_cut_as_soon_as_it_is_back() -> None:
     bench = Bench(two_chargers(100_000))
     session = bench.plug_in(A1)

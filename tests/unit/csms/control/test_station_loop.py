@@ -28,6 +28,7 @@ from tests.unit.csms.control.fakes import (
     SILENCE,
     START,
     YES,
+    Rig,
     answering,
     keeping_back,
     loop_settings,
@@ -214,6 +215,25 @@ async def test_a_retry_that_succeeds_gives_every_vehicle_its_share() -> None:
         assert site.counted() == {"A/1": 100_000, "B/1": 100_000}
         assert site.loop.settled
         assert site.link.peak_w == 200_000
+
+
+async def test_a_charger_is_silent_from_an_unanswered_limit_to_its_next_answer() -> None:
+    def seen(site: Rig) -> tuple[bool, dict[str, int]]:
+        goals = {str(key): goal.value_w for key, goal in site.loop.balancer.goals.items()}
+        return site.loop.standing(site.clock.now())["A"].silent, goals
+
+    async with rig(two_chargers(), "A", "B") as site:
+        await site.start(A1, 150_000)
+        assert seen(site) == (False, {"A/1": 150_000})
+        site.link.script = answering(SILENCE, A1)
+        await site.start(B1)
+        # While the repeat is under way, too, nobody waits to see whether it is heard.
+        site.link.script = keeping_back(A1)
+        await site.later(0.31)
+        assert seen(site) == (True, {"A/1": 100_000, "B/1": 50_000})
+        site.link.release()
+        await site.quiet()
+        assert seen(site) == (False, {"A/1": 100_000, "B/1": 100_000})
 
 
 async def test_the_loop_wakes_by_itself_for_a_retry_and_for_its_tick() -> None:
