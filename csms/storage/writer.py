@@ -112,7 +112,8 @@ class Writer:
         self._streams = tuple(streams)
         self._save_kept = save_kept
         self._reserve = reserve or Reserve()
-        self._full_until = float("-inf")
+        self._full = False
+        self._full_timer: asyncio.TimerHandle | None = None
         self._served: tuple[Stream[Any], ...] = self._streams
         self._changed = threading.Condition()
         self._waiting: deque[Asked | Kept] = deque()
@@ -145,6 +146,8 @@ class Writer:
     async def close(self) -> None:
         """Write what waits, then end the thread. Raises StorageError when kept rows were lost."""
         self._stop()
+        if self._full_timer is not None:
+            self._full_timer.cancel()
         try:
             await self._ended
         finally:
@@ -198,6 +201,16 @@ class Writer:
             self._accepting = False
             self._closing = True
             self._changed.notify()
+
+    def _wait_for_room(self) -> None:
+        """Take the disk for full for a while."""
+        if self._full_timer is not None:
+            self._full_timer.cancel()
+        if not self._closing:
+            self._full_timer = self._loop.call_later(self._settings.full_s, self._hope_for_room)
+
+    def _hope_for_room(self) -> None:
+        self._full = False
 
     def _enqueue(self, step: Asked | Kept) -> None:
         with self._changed:
@@ -258,10 +271,9 @@ class Writer:
                 return steps
 
     def _tend(self) -> None:
-        full = self._loop.time() < self._full_until
-        if not full:
+        if not self._full:
             self._reserve.tend()
-        held = self._reserve.short() or (full and not self._closing)
+        held = self._reserve.short() or (self._full and not self._closing)
         self._served = () if held else self._streams
 
     def _steps_soon(self) -> list[Step]:
@@ -323,7 +335,8 @@ class Writer:
         would only fill it up again.
         """
         gained = self._reserve.give_up()
-        self._full_until = self._loop.time() + self._settings.full_s
+        self._full = True
+        self._on_loop(self._wait_for_room)
         urgent: list[Step] = []
         left_out: list[Step] = []
         for step in steps:

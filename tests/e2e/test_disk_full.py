@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from csms.app import running
 from csms.control.clock import SystemClock
 from csms.station.document import parse_station
-from csms.storage import SqlSettings, SqlStore
+from csms.storage import SqlSettings, SqlStore, dialect
 from csms.storage.writer import WriterSettings
 from tests.e2e.dialogue import Csms, Dialogue, start, station, stop, until
 from tests.e2e.quick import CONFIG
@@ -26,13 +26,17 @@ from tests.unit.csms.storage.disks import Disk
 
 UNKEPT_CLOSE_S = 2.0
 RESERVE_BYTES = 1_000_000
+MANY_PAGES = 1_000_000
+NO_MORE_PAGES = 1
+"""SQLite keeps those it has."""
 
 
 class SmallStore(SqlStore):
-    """A store on a disk that is as full as a test wants, and does not grow when it is told so."""
+    """A store on a disk that is as full as a test wants, in a database of so many `pages`."""
 
     def __init__(self, folder: Path) -> None:
         self.disk = Disk()
+        self.pages = MANY_PAGES
         super().__init__(
             f"sqlite:///{folder}/csms.db",
             clock=SystemClock(),
@@ -42,13 +46,13 @@ class SmallStore(SqlStore):
             measure=self.disk,
         )
 
-    async def grow_to(self, pages: int) -> None:
-        """How many pages the database may have; what it has already stays."""
+    def _connect_writer(self) -> Connection:
+        engine = dialect.writer_engine(self._url)
+        event.listen(engine, "begin", self._limit)
+        return self._connect(engine, self._prepare)
 
-        def limit(connection: Connection) -> None:
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-
-        await self._write(limit)
+    def _limit(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {self.pages}")
 
 
 @asynccontextmanager
@@ -143,7 +147,7 @@ async def test_a_database_that_has_no_room_loses_no_transaction(tmp_path: Path) 
             await charger.boot()
             await charger.start(1)
             await until(lambda: charger.named("SetChargingProfile"))
-            await store.grow_to(1)
+            store.pages = NO_MORE_PAGES
             number = 0
             try:
                 while True:
@@ -161,7 +165,7 @@ async def test_a_database_that_has_no_room_loses_no_transaction(tmp_path: Path) 
             await it.api.put("/station/grid-limit", json={"limit": 20})
             await until(lambda: lowest_w(charger) <= 20_000)
             assert "currentTime" in await charger.told("Heartbeat", {})
-            await store.grow_to(1_000_000)
+            store.pages = MANY_PAGES
             late = await charger.told("StartTransaction", payload)
             assert await charger.told("StartTransaction", payload) == late
         kept = rows(tmp_path, "SELECT transaction_id FROM sessions ORDER BY started_at")
