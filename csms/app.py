@@ -321,6 +321,7 @@ def server_settings(config: Config) -> ServerSettings:
             no_boot_wait_s=config.no_boot_wait_s,
             max_frame_chars=config.max_frame_bytes,
             outward_calls=config.calls_waiting,
+            unkept_close_s=config.unkept_close_s,
             pace=PacePolicy(
                 frames_per_s=config.charger_messages_per_s,
                 frames_burst=config.charger_messages_burst,
@@ -351,6 +352,7 @@ def _store(config: Config, clock: Clock) -> SqlStore:
             frames_kept=config.frames_kept,
             security_events_kept=config.security_events_kept,
             samples_kept_s=config.samples_kept_days * DAY_S,
+            reserve_bytes=config.reserve_mb * MEGABYTE,
         ),
     )
 

@@ -225,6 +225,19 @@ class Config(BaseModel):
     commit_window_ms: float = Field(
         2.0, ge=0, le=50, description="time writes are collected for one commit"
     )
+    unkept_close_s: float = Field(
+        30.0,
+        ge=1,
+        le=600,
+        description="a charger whose transaction cannot be kept is closed after this time",
+    )
+    reserve_mb: int = Field(
+        64,
+        ge=0,
+        le=10_000,
+        description="file beside a SQLite database that is deleted when the disk is full, to have "
+        "room for limits; 0 none",
+    )
     stall_abort_s: float = Field(
         5.0,
         ge=0,

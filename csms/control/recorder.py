@@ -61,6 +61,9 @@ PAYLOAD_CHARS = 65_536
 """What is kept at most of a message that could not be used."""
 BOUNDARIES = frozenset({"Transaction.Begin", "Transaction.End", "Sample.Clock"})
 """Contexts of samples that are billed by (OCPP 1.6 §7.33): kept whatever is shed."""
+SHED_ACTIONS = frozenset({"DataTransfer"})
+SHED_TOPICS = frozenset({Topic.DIAGNOSTICS, Topic.LOG})
+"""What is worth least of all, not kept while csms sheds (safety.md §3.1, class 8)."""
 PLAUSIBLE_SINCE = 946_684_800.0
 """2000-01-01: an earlier time is that of a clock that was never set."""
 HISTORY_S = 90 * 86_400.0
@@ -118,7 +121,10 @@ class StationRecorder:
         self._past = PastTransactions()
         self._boots = Boots(settings.boots)
         self.sheds: Callable[[], bool] = _never
-        """Whether samples within a session are not kept for now; whoever sees all sets it."""
+        """Whether what is worth least is not kept for now; whoever sees all sets it.
+
+        That is samples within a session, DataTransfer and diagnostics (safety.md §3.1).
+        """
         self.records: dict[str, ChargerRecord] = {}
         self.reports = ReportBook(store)
 
@@ -270,7 +276,7 @@ class StationRecorder:
         A security event has one place: with all others.
         """
         loop = self._loop_of(report.charger_id)
-        if loop is None:
+        if loop is None or (report.topic in SHED_TOPICS and self.sheds()):
             return
         security = report.topic is Topic.SECURITY
         kind = "security_event" if security else "charger_reported"
@@ -290,7 +296,7 @@ class StationRecorder:
     def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
         """Put a message that changes nothing in the model among the events."""
         loop = self._loop_of(charger_id)
-        if loop is not None:
+        if loop is not None and not (action in SHED_ACTIONS and self.sheds()):
             words = " ".join(f"{key}={value}" for key, value in detail.items())
             self._events.add(loop.station_id, "charger_said", f"{charger_id} {action} {words}")
 

@@ -26,7 +26,8 @@ class VitalsPolicy:
     The loop is looked at each `tick_s`; later than `warn_lag_s` is logged, later than
     `ready_lag_s` within the last `seen_s` is not ready. Less than `warn_disk` of the disk free is
     logged; with less than `least_disk` csms is not ready, and keeps no meter values but those at
-    the boundaries of transactions. A probe is written at most once in `probe_every_s`, and has
+    the boundaries of transactions; on a disk that is fuller still the store itself keeps what room
+    there is for limits. A probe is written at most once in `probe_every_s`, and has
     failed after `probe_timeout_s`.
 
     `memory_bytes` is what the process may take beyond what it started with: from `soft_memory` of
@@ -132,7 +133,7 @@ class Vitals:
         return max((lag_s for _, lag_s in self._lags), default=0.0)
 
     def sheds(self) -> bool:
-        """Whether what is worth least is to be let go: meter values within a session."""
+        """Whether what is worth least is to be let go (safety.md §3.1, classes 7 and 8)."""
         full = self._disk is not None and self._disk < self._policy.least_disk
         return full or self._memory >= self._policy.soft_memory
 

@@ -91,6 +91,7 @@ def demo_config(folder: Path, speed: float) -> Config:
         meter_interval_s=max(1, round(2 / speed)),
         raise_spacing_s=max(1.0, 10.0 / speed),
         boot_quiet_s=0.2,
+        reserve_mb=0,
     )
 
 

@@ -2,7 +2,9 @@
 
 A backlog after weeks without a connection is legal, and full of transactions: whoever sends too
 fast waits, by TCP, in its own queue. Parsing costs time by the character, so a bound on characters
-is a bound on what one charger takes of the processor.
+is a bound on what one charger takes of the processor: 64 KiB/s of MeterValues, decoded and handled,
+were measured at 25 ms of it a second at most, whatever their size, 10 short ones a second at 11 ms,
+and mending broken JSON adds 21 ms. At length nobody takes more than 50 ms/s (safety.md §3.2).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ writes and checkpoints, and readers never do.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from csms.errors import StorageError
@@ -26,6 +27,9 @@ _BUILDERS: dict[str, Callable[[Table], Any]] = {
     "postgresql": postgresql.insert,
 }
 _WAL_KEPT_BYTES = 64 * 1024 * 1024
+# No room on the disk; or not under a quota or a bound on files, or not for the index of the WAL.
+_SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+_POSTGRESQL_FULL = "53100"
 
 
 def parse(url: str) -> URL:
@@ -59,6 +63,14 @@ def _check_file(url: URL) -> None:
 def is_sqlite(url: URL) -> bool:
     """Whether the URL is one of SQLite."""
     return url.get_backend_name() == SQLITE
+
+
+def file_of(url: URL) -> Path:
+    """The file of a SQLite database, whatever name leads to it."""
+    name = url.database or ""
+    if url.query.get("uri"):
+        name = name.removeprefix("file:").partition("?")[0]
+    return Path(name).resolve()
 
 
 def writer_engine(url: URL, *, busy_timeout_s: float = 5.0) -> Engine:
@@ -164,6 +176,12 @@ def insert_or_skip(table: Table, dialect: str) -> Insert:
         _BUILDERS[dialect](table).on_conflict_do_nothing().returning(*table.primary_key)
     )
     return inserting
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Whether the database had no room for what was to be written."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code in _SQLITE_FULL or getattr(error.orig, "sqlstate", None) == _POSTGRESQL_FULL
 
 
 def storage_error(error: Exception, doing: str) -> StorageError:

@@ -51,10 +51,7 @@ def _in_use(url: URL, holder: str = "") -> StorageError:
 
 def lock_file(url: URL) -> Path:
     """The file beside a SQLite database that is locked, whatever name leads to the database."""
-    name = url.database or ""
-    if url.query.get("uri"):
-        name = name.removeprefix("file:").partition("?")[0]
-    path = Path(name).resolve()
+    path = dialect.file_of(url)
     return path.with_name(path.name + SUFFIX)
 
 

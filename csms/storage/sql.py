@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -45,6 +46,7 @@ from csms.storage import (
     stations,
 )
 from csms.storage.reader import Reader
+from csms.storage.reserve import Measure, Reserve
 from csms.storage.retention import Turn
 from csms.storage.work import Stream
 from csms.storage.writer import Counters, Writer, WriterSettings
@@ -59,7 +61,7 @@ class SqlSettings:
 
     `frames_kept` and `quarantine_kept` are for all chargers together. A superseded limit is kept
     for `limits_kept_s` and a meter sample for `samples_kept_s`, counted back from the newest one
-    written.
+    written. `reserve_bytes` is the size of the file that is given up on a full disk; 0 for none.
     """
 
     writer: WriterSettings = field(default_factory=WriterSettings)
@@ -72,6 +74,7 @@ class SqlSettings:
     limits_kept_s: float = 30 * 86_400.0
     samples_kept_s: float = 400 * 86_400.0
     busy_timeout_s: float = 5.0
+    reserve_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +95,23 @@ class SqlStore:
     """`ports.Store` on one writing and one reading thread.
 
     A read sees every write that was asked for before it, except that `find` may see a session's
-    meter register a moment late. `url` is a SQLAlchemy URL; one that cannot be used raises
-    StorageError here or in `open`.
+    meter register a moment late. With less than 1 % of the disk free only what cannot wait is
+    written: limits, keys, settings. `url` is a SQLAlchemy URL; one that cannot be used raises
+    StorageError here or in `open`. `measure` tells how full a disk is.
     """
 
     def __init__(
-        self, url: str, *, clock: Clock | None = None, settings: SqlSettings | None = None
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        settings: SqlSettings | None = None,
+        measure: Measure = shutil.disk_usage,
     ) -> None:
         self._url = dialect.parse(url)
         self._clock = clock
         self._settings = settings or SqlSettings()
+        self._reserve = Reserve(self._url, self._settings.reserve_bytes, measure)
         self._samples = Stream(self._save_samples, self._settings.waiting_samples)
         self._frames = Stream(self._save_frames, self._settings.waiting_frames)
         self._security = Stream(self._save_events, self._settings.waiting_security_events)
@@ -130,7 +140,9 @@ class SqlStore:
 
     async def _open_threads(self) -> None:
         streams = (self._samples, self._frames, self._security)
-        writer = Writer(self._connect_writer, self._settings.writer, streams, self._save_kept)
+        writer = Writer(
+            self._connect_writer, self._settings.writer, streams, self._save_kept, self._reserve
+        )
         await writer.open()
         reader = Reader(self._connect_reader)
         try:
@@ -174,7 +186,7 @@ class SqlStore:
 
     def free_share(self) -> float | None:
         """See `ports.Store`."""
-        return probe.free_share(self._url)
+        return self._reserve.free_share()
 
     def losses(self) -> Losses:
         """See `ports.Store`."""
@@ -255,6 +267,11 @@ class SqlStore:
         writer, _ = self._threads()
         return await writer.submit(work)
 
+    async def _write_if_room(self, work: Callable[[Connection], Result]) -> Result:
+        """Write what can wait until there is room on the disk: who has it keeps it until then."""
+        writer, _ = self._threads()
+        return await writer.submit(work, can_wait=True)
+
     async def _read(self, question: Callable[[Connection], Result]) -> Result:
         _, reader = self._threads()
         return await reader.read(question)
@@ -269,7 +286,7 @@ class SqlStore:
 
     async def start(self, session: StoredSession) -> StoredSession:
         """See `ports.SessionStore`."""
-        stored = await self._write(lambda connection: sessions.start(connection, session))
+        stored = await self._write_if_room(lambda connection: sessions.start(connection, session))
         if stored is None:
             raise IdTakenError(
                 f"session id {session.session_id} or transaction id {session.transaction_id}"
@@ -287,7 +304,7 @@ class SqlStore:
         timestamp: str | None = "",
     ) -> StoredSession | None:
         """See `ports.SessionStore`."""
-        return await self._write(
+        return await self._write_if_room(
             lambda connection: sessions.end(
                 connection,
                 session_id,
@@ -394,7 +411,7 @@ class SqlStore:
 
     async def save_charger(self, record: ChargerRecord) -> None:
         """See `ports.StationStore`."""
-        await self._write(lambda connection: stations.save_charger(connection, record))
+        await self._write_if_room(lambda connection: stations.save_charger(connection, record))
 
     async def load_chargers(self) -> dict[str, ChargerRecord]:
         """See `ports.StationStore`."""
@@ -402,7 +419,7 @@ class SqlStore:
 
     async def save_capability(self, charger_id: str, document: Mapping[str, Any]) -> None:
         """See `ports.StationStore`."""
-        await self._write(lambda c: stations.save_capability(c, charger_id, document))
+        await self._write_if_room(lambda c: stations.save_capability(c, charger_id, document))
 
     async def load_capabilities(self) -> dict[str, dict[str, Any]]:
         """See `ports.StationStore`."""
@@ -410,7 +427,7 @@ class SqlStore:
 
     async def save_model_capability(self, model: ModelKey, document: Mapping[str, Any]) -> None:
         """See `ports.StationStore`."""
-        await self._write(lambda c: stations.save_model_capability(c, model, document))
+        await self._write_if_room(lambda c: stations.save_model_capability(c, model, document))
 
     async def load_model_capabilities(self) -> dict[ModelKey, dict[str, Any]]:
         """See `ports.StationStore`."""
@@ -418,7 +435,7 @@ class SqlStore:
 
     async def save_reports(self, charger_id: str, document: Mapping[str, Any]) -> None:
         """See `ports.StationStore`."""
-        await self._write(lambda c: stations.save_reports(c, charger_id, document))
+        await self._write_if_room(lambda c: stations.save_reports(c, charger_id, document))
 
     async def load_reports(self) -> dict[str, dict[str, Any]]:
         """See `ports.StationStore`."""
@@ -432,7 +449,7 @@ class SqlStore:
 
     async def save_tokens(self, tokens: Sequence[IdToken], *, replace: bool = True) -> int:
         """See `ports.TokenStore`."""
-        return await self._write(lambda c: id_tokens.save(c, tokens, replace=replace))
+        return await self._write_if_room(lambda c: id_tokens.save(c, tokens, replace=replace))
 
     async def fill_tokens(self, tokens: Sequence[IdToken]) -> None:
         """See `ports.TokenStore`."""
@@ -456,7 +473,7 @@ class SqlStore:
 
     async def save_local_list(self, charger_id: str, document: Mapping[str, Any]) -> None:
         """See `ports.TokenStore`."""
-        await self._write(lambda c: id_tokens.save_local_list(c, charger_id, document))
+        await self._write_if_room(lambda c: id_tokens.save_local_list(c, charger_id, document))
 
     async def load_local_list(self, charger_id: str) -> dict[str, Any] | None:
         """See `ports.TokenStore`."""
@@ -488,7 +505,7 @@ class SqlStore:
 
     async def quarantine(self, item: Quarantined) -> bool:
         """See `ports.Quarantine`."""
-        return await self._write(lambda connection: self._quarantine(connection, item))
+        return await self._write_if_room(lambda connection: self._quarantine(connection, item))
 
     def _quarantine(self, connection: Connection, item: Quarantined) -> bool:
         kept = quarantine.save(connection, item)

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -64,11 +64,19 @@ class Stream(Generic[Row]):
 class Asked:
     """Work somebody waits for. `run` and `fail` are called in the thread, `settle` on the loop.
 
-    `told` is whether `settle` is on its way: from then on nothing changes.
+    `told` is whether `settle` is on its way: from then on nothing changes. What `can_wait` is left
+    out first when the disk is full.
     """
 
-    def __init__(self, work: Callable[[Connection], object], future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self,
+        work: Callable[[Connection], object],
+        future: asyncio.Future[Any],
+        *,
+        can_wait: bool = False,
+    ) -> None:
         self.told = False
+        self.can_wait = can_wait
         self._work = work
         self._future = future
         self._outcome: object = None
@@ -103,6 +111,7 @@ class Kept:
 
     save: Callable[[Connection, Collection[Any]], None]
     rows: dict[Hashable, Any]
+    can_wait: ClassVar[bool] = False
 
     def run(self, connection: Connection) -> None:
         """Write all of them."""
@@ -128,6 +137,7 @@ class Rows:
 
     stream: Stream[Any]
     rows: list[Any]
+    can_wait: ClassVar[bool] = True
 
     def run(self, connection: Connection) -> None:
         """Write all of them."""

@@ -9,7 +9,8 @@ themselves, and are written no later than work that was asked for after them.
 
 An error that may pass (locked, disk full) fails the callers and keeps the rows for the next try.
 For any other error the batch is rolled back and every piece of it is done alone: only the guilty
-one fails.
+one fails. When the disk is full, the reserve is given up and what can wait is left out: limits
+are written as long as there is room for them alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from csms.errors import StorageError
+from csms.storage import dialect
+from csms.storage.reserve import Reserve
 from csms.storage.work import Asked, Kept, Rows, Step, Stream, as_storage_error
 
 Result = TypeVar("Result")
@@ -40,12 +43,16 @@ class WriterSettings:
 
     `window_s` is how long a transaction waits for company after work was asked; it starts at once
     when `batch_operations` wait. `linger_s` is the same when nobody waits for an answer. `retry_s`
-    is the pause after an error that may pass. More than `waiting_operations` are refused.
+    is the pause after an error that may pass. More than `waiting_operations` are refused. Streams
+    are left alone for `full_s` after the disk was full; the reserve is tended at least every
+    `tend_s`.
     """
 
     window_s: float = 0.002
     linger_s: float = 0.05
     retry_s: float = 1.0
+    full_s: float = 30.0
+    tend_s: float = 1.0
     batch_operations: int = 500
     waiting_operations: int = 20_000
 
@@ -73,6 +80,12 @@ class _Refusal:
     error: OperationalError
     steps: list[Step]
 
+    @property
+    def pauses(self) -> bool:
+        """Whether trying again at once would be in vain. Of a full disk only limits would be."""
+        full = dialect.is_full(self.error)
+        return not full or any(isinstance(step, Kept) for step in self.steps)
+
 
 def _save_nothing(_connection: Connection, _rows: Collection[Any]) -> None:
     raise StorageError("this writer keeps no rows")
@@ -82,7 +95,7 @@ class Writer:
     """The writing thread. Made, opened and used on one event loop, once.
 
     `connect` runs in the thread and makes the database ready. `streams` are the ones it serves;
-    `save_kept` writes kept rows.
+    `save_kept` writes kept rows; `reserve` is tended in the thread.
     """
 
     def __init__(
@@ -91,12 +104,17 @@ class Writer:
         settings: WriterSettings | None = None,
         streams: Sequence[Stream[Any]] = (),
         save_kept: Callable[[Connection, Collection[Any]], None] = _save_nothing,
+        reserve: Reserve | None = None,
     ) -> None:
         self.counters = Counters()
         self._connect = connect
         self._settings = settings or WriterSettings()
         self._streams = tuple(streams)
         self._save_kept = save_kept
+        self._reserve = reserve or Reserve()
+        self._full = False
+        self._full_timer: asyncio.TimerHandle | None = None
+        self._served: tuple[Stream[Any], ...] = self._streams
         self._changed = threading.Condition()
         self._waiting: deque[Asked | Kept] = deque()
         self._accepting = False
@@ -128,23 +146,29 @@ class Writer:
     async def close(self) -> None:
         """Write what waits, then end the thread. Raises StorageError when kept rows were lost."""
         self._stop()
+        if self._full_timer is not None:
+            self._full_timer.cancel()
         try:
             await self._ended
         finally:
             if self._ended.done():
                 self._thread.join()
 
-    async def submit(self, work: Callable[[Connection], Result]) -> Result:
+    async def submit(
+        self, work: Callable[[Connection], Result], *, can_wait: bool = False
+    ) -> Result:
         """What `work` returns, once it is committed.
 
-        Raises StorageError when it could not be, or when too much waits already. A caller that
-        stops waiting does not take the work back.
+        Raises StorageError when it could not be, or when too much waits already; what `can_wait`
+        also when the disk is nearly full. A caller that stops waiting does not take the work back.
         """
+        if can_wait and self._reserve.short():
+            raise StorageError("the disk is nearly full: this can wait")
         if len(self._waiting) >= self._settings.waiting_operations:
             self.counters.refused += 1
             raise StorageError(f"the database is behind: {len(self._waiting)} operations wait")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._enqueue(Asked(work, future))
+        self._enqueue(Asked(work, future, can_wait=can_wait))
         return cast("Result", await future)
 
     def keep(self, rows: dict[Any, Any]) -> None:
@@ -178,6 +202,16 @@ class Writer:
             self._closing = True
             self._changed.notify()
 
+    def _wait_for_room(self) -> None:
+        """Take the disk for full for a while."""
+        if self._full_timer is not None:
+            self._full_timer.cancel()
+        if not self._closing:
+            self._full_timer = self._loop.call_later(self._settings.full_s, self._hope_for_room)
+
+    def _hope_for_room(self) -> None:
+        self._full = False
+
     def _enqueue(self, step: Asked | Kept) -> None:
         with self._changed:
             if not self._accepting:
@@ -195,6 +229,8 @@ class Writer:
 
     def _live(self, opened: asyncio.Future[None]) -> None:
         try:
+            if self._reserve.short():
+                self._reserve.give_up()
             connection = self._connect()
         except Exception as error:  # noqa: BLE001 - boundary: whoever awaits open() gets it
             self._on_loop(_resolve, opened, error)
@@ -214,7 +250,7 @@ class Writer:
         """Write until closed and nothing is left, or the database refuses what is left."""
         while steps := self._next_steps():
             refusal = self._write(connection, steps)
-            self._pausing = refusal is not None
+            self._pausing = refusal is not None and refusal.pauses
             if refusal is None:
                 continue
             _log.warning("database_refused", error=str(refusal.error.orig))
@@ -226,29 +262,49 @@ class Writer:
 
     def _next_steps(self) -> list[Step]:
         """Wait for work, then for company, and take it all. Empty: closing, and nothing is left."""
+        while True:
+            closing = self._closing
+            # Not under the lock, which the loop waits for: to allocate a file can take a while.
+            self._tend()
+            steps = self._steps_soon()
+            if steps or closing:
+                return steps
+
+    def _tend(self) -> None:
+        if not self._full:
+            self._reserve.tend()
+        held = self._reserve.short() or (self._full and not self._closing)
+        self._served = () if held else self._streams
+
+    def _steps_soon(self) -> list[Step]:
+        """What waits; nothing when nothing came for a while."""
         with self._changed:
             self._in_hand = []
             if self._pausing:
                 self._changed.wait_for(lambda: self._closing, self._settings.retry_s)
-            self._changed.wait_for(lambda: self._closing or self._anything_waits())
+            came = self._changed.wait_for(
+                lambda: self._closing or self._anything_waits(), self._settings.tend_s
+            )
+            if not came:
+                return []
             self._changed.wait_for(self._is_urgent, self._settings.linger_s)
             if self._somebody_waits():
                 self._changed.wait_for(self._is_full, self._settings.window_s)
-            steps: list[Step] = [Rows(s, s.take()) for s in self._streams if s.rows]
+            steps: list[Step] = [Rows(s, s.take()) for s in self._served if s.rows]
             taken = min(len(self._waiting), self._settings.batch_operations)
             steps.extend(self._waiting.popleft() for _ in range(taken))
             self._in_hand = steps
             return steps
 
     def _anything_waits(self) -> bool:
-        return bool(self._waiting) or any(stream.rows for stream in self._streams)
+        return bool(self._waiting) or any(stream.rows for stream in self._served)
 
     def _somebody_waits(self) -> bool:
         """Kept rows are merged with their neighbours: of two steps in the queue one is asked."""
         return any(isinstance(step, Asked) for step in list(self._waiting)[:2])
 
     def _is_urgent(self) -> bool:
-        hurried = any(stream.is_half_full() for stream in self._streams)
+        hurried = any(stream.is_half_full() for stream in self._served)
         return self._closing or hurried or self._somebody_waits()
 
     def _is_full(self) -> bool:
@@ -261,12 +317,36 @@ class Writer:
                 for step in steps:
                     step.run(connection)
         except OperationalError as error:
+            if dialect.is_full(error):
+                return self._write_less(connection, steps, error)
             return _Refusal(error, list(steps))
         except Exception as error:  # noqa: BLE001 - boundary: whoever asked for the work gets it
             return self._isolate(connection, steps, error)
         self._count(steps)
         self._settle(steps)
         return None
+
+    def _write_less(
+        self, connection: Connection, steps: list[Step], error: OperationalError
+    ) -> _Refusal | None:
+        """There was no room for all of it: make some, and leave out what can wait.
+
+        With the reserve given up there may be room for the callers, but not for streams, which
+        would only fill it up again.
+        """
+        gained = self._reserve.give_up()
+        self._full = True
+        self._on_loop(self._wait_for_room)
+        urgent: list[Step] = []
+        left_out: list[Step] = []
+        for step in steps:
+            waits = step.can_wait and (isinstance(step, Rows) or not gained)
+            (left_out if waits else urgent).append(step)
+        if not urgent or not (left_out or gained):
+            return _Refusal(error, list(steps))
+        refusal = self._write(connection, urgent)
+        left_out.extend([] if refusal is None else refusal.steps)
+        return _Refusal(error, left_out) if left_out else None
 
     def _isolate(
         self, connection: Connection, steps: list[Step], error: Exception

@@ -32,6 +32,7 @@ async def reactions(name: str, folder: Path) -> list[StepReport]:
         database_url=f"sqlite:///{folder / name}.db",
         boot_quiet_s=0.0,
         meter_interval_s=scenario.meter_interval_s,
+        reserve_mb=0,
     )
     async with running(config, [parse_station(scenario.station, name)]) as app:
         report = await run_scenario(

@@ -49,6 +49,7 @@ class CsmsProcess:
             "meter_interval_s": 1,
             "stall_abort_s": 60.0,
             "drain_work_s": 2.0,
+            "reserve_mb": 0,
             "reconnects_per_min": 100_000,
             "reconnects_per_h": 100_000,
             **settings,

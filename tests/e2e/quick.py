@@ -15,6 +15,7 @@ CONFIG = Config(
     call_timeout_s=1.0,
     call_gap_s=0.0,
     drain_work_s=0.5,
+    reserve_mb=0,
     reconnects_per_min=100_000,
     reconnects_per_h=100_000,
 )

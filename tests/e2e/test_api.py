@@ -86,6 +86,7 @@ async def bench(
             "meter_interval_s": 1,
             "call_timeout_s": 1.0,
             "remote_start_timeout_s": 1.0,
+            "reserve_mb": 0,
             **settings,
         }
     )

@@ -100,6 +100,7 @@ def quick_config(folder: Path) -> Config:
         database_url=f"sqlite:///{folder / 'csms.db'}",
         boot_quiet_s=0.0,
         meter_interval_s=1,
+        reserve_mb=0,
     )
 
 

@@ -46,7 +46,7 @@ STATION = parse_station(
 
 
 def config(**changes: Any) -> Config:
-    return Config(**{"ocpp_port": 0, "api_port": 0, **changes})
+    return Config(**{"ocpp_port": 0, "api_port": 0, "reserve_mb": 0, **changes})
 
 
 def test_settings_reach_the_stations() -> None:
@@ -187,6 +187,7 @@ def test_settings_reach_the_server() -> None:
             charger_messages_burst=7,
             charger_bytes_per_s=300_000,
             calls_waiting=4,
+            unkept_close_s=7.0,
             handshakes_per_s=50.0,
             handshakes_burst=90,
             handshakes_open=33,
@@ -205,6 +206,7 @@ def test_settings_reach_the_server() -> None:
     assert settings.wire.write_buffer_bytes == 20_000
     assert settings.connection.pace == PacePolicy(3.0, 7, 300_000, 300_000)
     assert settings.connection.outward_calls == 4
+    assert settings.connection.unkept_close_s == 7.0
     assert settings.arrivals == ArrivalPolicy(50.0, 90.0, opening=33, slow_per_source=4)
     assert (settings.drain.work_s, settings.drain.close_s) == (6.0, 60.0)
     assert settings.connection.max_frame_chars == 5_000
@@ -247,8 +249,9 @@ async def test_an_error_inside_the_block_comes_out_as_it_is() -> None:
 async def test_a_database_url_is_used(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'csms.db'}"
     before = SystemClock().now()
-    async with running(config(database_url=url), [STATION]) as app:
+    async with running(config(database_url=url, reserve_mb=1), [STATION]) as app:
         assert await app.store.load_stations() != {}
+    assert (tmp_path / "csms.db-reserve").stat().st_size == 1_000_000
     with contextlib.closing(sqlite3.connect(tmp_path / "csms.db")) as database:
         ((changed_at,),) = database.execute("SELECT updated_at FROM stations").fetchall()
     assert before <= changed_at <= SystemClock().now()

@@ -149,6 +149,32 @@ def test_skipping_on_postgresql() -> None:
     assert written.endswith("ON CONFLICT DO NOTHING RETURNING sessions.session_id")
 
 
+def test_a_full_disk_is_told_from_other_errors(tmp_path: Path) -> None:
+    engine = dialect.writer_engine(dialect.parse(url_in(tmp_path)))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        with pytest.raises(OperationalError, match="database or disk is full") as full:
+            connection.exec_driver_sql("CREATE TABLE t (a)")
+        with pytest.raises(OperationalError) as other:
+            connection.exec_driver_sql("SELECT * FROM nothing")
+
+    class DiskFull(Exception):  # noqa: N818 - as psycopg calls it
+        sqlstate = "53100"
+
+    assert dialect.is_full(full.value)
+    assert not dialect.is_full(other.value)
+    assert dialect.is_full(OperationalError("INSERT", {}, DiskFull()))
+    assert not dialect.is_full(OperationalError("INSERT", {}, Exception("locked")))
+
+
+def test_the_file_of_a_database_whatever_leads_to_it(tmp_path: Path) -> None:
+    (tmp_path / "csms.db").touch()
+    (tmp_path / "other.db").symlink_to(tmp_path / "csms.db")
+    urls = (url_in(tmp_path), f"sqlite:///file:{tmp_path}/other.db?mode=rw&uri=true")
+    found = {dialect.file_of(dialect.parse(url)) for url in urls}
+    assert found == {(tmp_path / "csms.db").resolve()}
+
+
 def test_an_error_is_one_readable_line() -> None:
     error = OperationalError("INSERT secret", {"password": "x"}, Exception("disk\n is  full"))
 

@@ -5,11 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
 
 from csms.errors import StorageError
 from csms.storage import SqlSettings, SqlStore
-from csms.storage.probe import free_share
 from tests.unit.csms.storage.databases import url_in
 
 
@@ -32,11 +30,3 @@ async def test_a_database_that_takes_no_write_fails_the_probe(tmp_path: Path) ->
             await store.probe(7.0)
         other.execute("ROLLBACK")
     await store.close()
-
-
-def test_the_share_is_that_of_the_disk_of_the_file(tmp_path: Path) -> None:
-    share = free_share(make_url(url_in(tmp_path)))
-    assert share is not None
-    assert 0 < share <= 1
-    assert free_share(make_url("sqlite:////nowhere/at/all/csms.db")) is None
-    assert free_share(make_url("postgresql://host/name")) is None
