@@ -51,7 +51,7 @@ async def test_a_copy_is_told_with_both_places(tmp_path: Path) -> None:
     ):
         answer = await csms.api.post("/stations/T/config", json=twins[1])
         assert answer.status_code in {200, 201}, answer.text
-        one = {"idToken": GOOD, "concurrency": "one_per_token"}
+        one = {"concurrency": "one_per_token"}
         assert (await csms.api.put(f"/tokens/{GOOD}", json=one)).status_code in {200, 201}
         found = []
         for number, name in enumerate(("A", "B", "C")):
