@@ -139,7 +139,7 @@ def _built(
     config: Config, stations: Sequence[Station], kept: Store, clock: Clock, watchdog: Watchdog
 ) -> _Parts:
     wiring = _Wiring()
-    link = OcppLink(wiring.connection, wiring, clock)
+    link = OcppLink(wiring.connection, wiring, clock, frozenset(config.file_hosts))
     secret = SecretFile(config.key_secret_file)
     security = Security(
         store=kept,

@@ -14,10 +14,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from csms.errors import ConfigError
+from csms.protocol.ocpp16 import locations
 from csms.station.document import parse_station
 from csms.station.feasibility import feasibility
 from csms.station.model import Station
@@ -40,6 +49,15 @@ NO_STATIONS = f"there is no such file or folder: {SAY_WHERE}"
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 FilePath = Annotated[Path, Field(strict=False)]
+
+
+def _host(text: str) -> str:
+    if not locations.is_host(text):
+        raise ValueError("must be a host name in lower case, *. and a name, or an address")
+    return text
+
+
+FileHost = Annotated[str, AfterValidator(_host)]
 
 
 class Config(BaseModel):
@@ -98,6 +116,12 @@ class Config(BaseModel):
     )
     default_station: str | None = Field(
         None, description="station of the API's short form when there are several"
+    )
+    file_hosts: list[FileHost] = Field(
+        [],
+        max_length=1_000,
+        description="the only hosts that chargers may be sent to for files, `*.example.org` for "
+        "names below one; none: any (comma-separated in a variable)",
     )
     unknown_chargers: Literal["refuse", "accept"] = Field(
         "refuse", description="what happens to a charger that is in no station"

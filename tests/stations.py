@@ -37,6 +37,7 @@ def station(
     static_load_w: int = 0,
     reserve_w: int = 0,
     feeders: tuple[Feeder, ...] = (),
+    ramp_w_per_min: int | None = None,
 ) -> Station:
     """A station of these chargers, of one default charger when none are given."""
     return Station(
@@ -46,6 +47,7 @@ def station(
         feeders,
         static_load_w,
         reserve_w,
+        ramp_w_per_min=ramp_w_per_min,
     )
 
 

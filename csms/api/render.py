@@ -118,6 +118,7 @@ def status(station: StationStatus) -> schemas.StatusJson:
         grid_capacity=w_to_kw(station.grid_limit_w),
         static_load=w_to_kw(station.static_load_w),
         reserve=w_to_kw(station.reserve_w),
+        max_ramp_kw_per_min=_kw_or_none(station.ramp_w_per_min),
         available=w_to_kw(station.available_w),
         sum_allocated=w_to_kw(station.allocated_w),
         sum_measured=w_to_kw(station.measured_w),

@@ -348,6 +348,9 @@ class StatusJson(Answered):
     grid_capacity: float = Field(description="kW: the grid limit in force")
     static_load: float = Field(description="kW of other loads behind the connection")
     reserve: float = Field(description="kW that are never given out")
+    max_ramp_kw_per_min: float | None = Field(
+        description="kW by which what is given out rises at most in a minute; null: at once"
+    )
     available: float = Field(description="kW: grid limit less static load and reserve")
     sum_allocated: float = Field(description="kW: the shares of all sessions")
     sum_measured: float = Field(description="kW: the newest readings of all sessions")

@@ -72,6 +72,13 @@ def _grid_budget(station: Station, seen_w: Mapping[str, int]) -> Budget:
     )
 
 
+def counted_w(
+    station: Station, reserved: Mapping[ConnectorKey, int], most_w: Mapping[str, int]
+) -> int:
+    """What is reserved, as the grid sees it, in watts. `reserved` and `most_w` as for `tree`."""
+    return sum(_seen_above(station, _by_charger(reserved), most_w).values())
+
+
 def tree(
     station: Station,
     leaves: Mapping[ConnectorKey, Leaf],

@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from csms.control.authorization import TokenPolicy
+from csms.control.authorization import TokenPolicy, same_token
 from csms.control.events import EventLog
-from csms.control.guesses import MOST_REFUSED, WINDOW_S, Guesses, Whereabouts
+from csms.control.guesses import (
+    MOST_REFUSED,
+    TRAVEL_S,
+    WINDOW_S,
+    Guesses,
+    Place,
+    Whereabouts,
+)
 from csms.control.local_lists import LocalLists
 from csms.control.refusals import Refusals, Spawn
 from csms.control.reservations import Reservations
 from csms.control.station_loop import StationLoop
 from csms.control.tokens import Tokens
-from csms.ports import ChargerLink, Clock, IdToken, StartReport, Store, StoredSession, TokenStatus
+from csms.errors import StorageError
+from csms.ports import (
+    ChargerLink,
+    Clock,
+    IdToken,
+    SecurityEvent,
+    StartReport,
+    Store,
+    StoredSession,
+    TokenStatus,
+)
 
 
 class Access:
@@ -34,6 +51,7 @@ class Access:
         self.local_lists = LocalLists(store, link, clock, loop_of)
         self.reservations = Reservations(store, link, clock, events, self.tokens, loop_of)
         self._loop_of = loop_of
+        self._store = store
         self._clock = clock
         self._events = events
         self._policy = policy
@@ -79,16 +97,52 @@ class Access:
         loop = self._loop_of(charger_id)
         self._events.add("" if loop is None else loop.station_id, kind, text)
 
-    def _locate(self, stored: StoredSession) -> None:
-        """Tell of a token that was at another station a moment ago: one of the two is a copy."""
+    def _alarm(self, stored: StoredSession, kind: str, text: str) -> None:
+        """An event of the station, and a security event, which is kept."""
+        charger_id = stored.connector.charger_id
+        self._event(charger_id, kind, text)
+        self._store.security_event(SecurityEvent(self._clock.now(), kind, charger_id, "", text))
+
+    async def _locate(self, stored: StoredSession) -> None:
+        """Tell of a token that is in two places: one of the two is a copy, or it was lent.
+
+        At two stations that is always so, at two chargers of one where the token's rule forbids it.
+        """
         charger_id, name = stored.connector.charger_id, stored.id_token
         if not name or not stored.station_id or self._is_expected(charger_id, name):
             return
+        if self._whereabouts.is_known(name, stored.session_id):
+            return
         now = self._clock.monotonic()
-        elsewhere = self._whereabouts.seen(name, stored.station_id, now)
-        if elsewhere is not None:
-            text = f"{name} at {stored.connector}, a moment ago at station {elsewhere}"
-            self._event(charger_id, "token_elsewhere", text)
+        here = Place(stored.station_id, stored.connector, stored.session_id, now)
+        before = self._whereabouts.seen(name, here)
+        if before is not None and (now - before.at <= TRAVEL_S or self._runs(before)):
+            self._alarm(stored, "token_elsewhere", f"{name} at {here}, a moment ago at {before}")
+        if stored.id_status is TokenStatus.CONCURRENT_TX:
+            there = await self._charging_at(stored)
+            if there is not None:
+                self._alarm(stored, "token_twice", f"{name} at {here}, and charging at {there}")
+
+    async def _charging_at(self, stored: StoredSession) -> str | None:
+        """Where else this very token charges; None for another one of its group, or not known."""
+        try:
+            running = await self._store.running()
+        except StorageError:  # an alarm is not worth the answer to the start, which is kept
+            return None
+        return next(
+            (
+                f"{other.connector} of station {other.station_id}"
+                for other in running
+                if other.id_status is TokenStatus.ACCEPTED
+                and other.connector != stored.connector
+                and same_token(other.id_token, stored.id_token)
+            ),
+            None,
+        )
+
+    def _runs(self, place: Place) -> bool:
+        loop = self._loop_of(place.connector.charger_id)
+        return loop is not None and loop.state.session(place.session_id) is not None
 
     @asynccontextmanager
     async def starting(self, report: StartReport) -> AsyncIterator[IdToken]:
@@ -102,6 +156,6 @@ class Access:
 
     async def started(self, report: StartReport, stored: StoredSession) -> None:
         """A start was kept, now or before: it uses up a reservation, or if refused it must end."""
-        self._locate(stored)
+        await self._locate(stored)
         await self.reservations.started(report, stored)
         self._refusals.watch(stored)

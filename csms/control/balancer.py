@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from csms.balancing.allocation import Allocator, Leaf, Share
-from csms.balancing.budget import holds, left_for_suspects, tree
+from csms.balancing.budget import counted_w, holds, left_for_suspects, tree
 from csms.balancing.demand import Demand, DemandPolicy, next_demand
 from csms.balancing.quantize import quantum_w
+from csms.balancing.ramp import Ramp, hold_back
 from csms.dispatch.capability import AtZero, Capability, unit_of
 from csms.dispatch.commands import Scope
 from csms.dispatch.goals import Goal, next_goals
@@ -52,10 +53,12 @@ class Watched:
 class _Picture:
     """The station as the allocator is to see it.
 
-    `silent` are those of the leaves whose charger is silent, and what may be in force there.
+    `least_w` is what a leaf has whatever happens. `silent` are those of the leaves whose charger is
+    silent, and what may be in force there.
     """
 
     leaves: dict[ConnectorKey, Leaf] = field(default_factory=dict)
+    least_w: dict[ConnectorKey, int] = field(default_factory=dict)
     reserved: dict[ConnectorKey, int] = field(default_factory=dict)
     stuck: dict[ConnectorKey, Share] = field(default_factory=dict)
     declared: list[tuple[str, int | None]] = field(default_factory=list)
@@ -66,7 +69,8 @@ class _Picture:
 class Balancer:
     """Demands and goals of one station, from one cycle to the next.
 
-    Only these two are remembered; everything else is worked out anew in each cycle.
+    Only these two are remembered, and what the ramp needs, where the station has one; everything
+    else is worked out anew in each cycle.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Balancer:
         self._demand_policy = demand_policy
         self._dispatch_policy = dispatch_policy
         self._seen_before: tuple[object, ...] = ()
+        self._ramp: Ramp | None = None
         self.demands: dict[str, Demand] = {}
         self.goals: dict[ConnectorKey, Goal] = {}
 
@@ -107,6 +112,7 @@ class Balancer:
         if paused:
             self._keep_paused(state, ledger, picture, watched, shares, now)
             shares = self._shares(station, picture, now)
+        shares, step_of = self._held_back(station, ledger, picture, shares, now)
         shares |= self._told_all_the_same(ledger, standing, watched, picture, shares, station)
         inputs = (
             station,
@@ -114,12 +120,15 @@ class Balancer:
             tuple(picture.declared),
             tuple(picture.reserved.items()),
             tuple(picture.silent.items()),
+            step_of,
         )
         event = inputs != self._seen_before
         self._seen_before = inputs
         self.goals = next_goals(
             self.goals, shares, event=event, policy=self._dispatch_policy, now=now
         )
+        if self._ramp is not None:
+            self._ramp.gave({key: self.goals[key].value_w for key in picture.leaves})
         return self.goals
 
     def _shares(self, station: Station, picture: _Picture, now: float) -> dict[ConnectorKey, Share]:
@@ -139,6 +148,32 @@ class Balancer:
             beside = tree(station, others, picture.reserved | silent, picture.most_w)
             shares = {**shares, **self._allocator(beside, now)}
         return {**picture.stuck, **shares}
+
+    def _held_back(
+        self,
+        station: Station,
+        ledger: Ledger,
+        picture: _Picture,
+        shares: dict[ConnectorKey, Share],
+        now: float,
+    ) -> tuple[dict[ConnectorKey, Share], float | None]:
+        """The shares, raised no faster than the station's ramp, and which step of it binds.
+
+        A step is named by the moment its window began; None when none binds. A new step is worth a
+        message however small it is for each: the next one begins where this one ended.
+        """
+        step_w = station.ramp_step_w
+        if step_w is None:
+            self._ramp = None
+            return shares, None
+        self._ramp = self._ramp or Ramp()
+        counted = {key: ledger.given_w(key) for key in picture.leaves}
+        present = picture.reserved | self._ramp.present_w(counted)
+        ceiling_w = self._ramp.ceiling_w(counted_w(station, present, picture.most_w), step_w, now)
+        kept = {key: max(picture.least_w[key], min(counted[key], present[key])) for key in counted}
+        room_w = ceiling_w - counted_w(station, picture.reserved, picture.most_w)
+        held = hold_back(picture.leaves.values(), shares, kept, room_w, self._allocator, now)
+        return shares | held, self._ramp.began_at if held else None
 
     def _told_all_the_same(
         self,
@@ -282,6 +317,7 @@ class Balancer:
                 picture.leaves[key] = self._leaf(connector, session, stands.capability, least_w)
                 if stands.silent:
                     picture.silent[key] = ledger.worst_case_w(key)
+                picture.least_w[key] = least_w
                 continue
             if tested:
                 picture.reserved[key] = max(ledger.worst_case_w(key), connector.max_power_w)

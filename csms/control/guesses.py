@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from csms.station.model import ConnectorKey
+
 MOST_REFUSED = 10
 WINDOW_S = 60.0
 COLD_S = 60.0
@@ -51,19 +53,37 @@ class Guesses:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session began, and when by a monotonic clock."""
+
+    station_id: str
+    connector: ConnectorKey
+    session_id: str
+    at: float
+
+    def __str__(self) -> str:
+        return f"{self.connector} of station {self.station_id}"
+
+
 class Whereabouts:
-    """At which station each token last began a session. Bounded: the oldest are forgotten."""
+    """Where each token last began a session. Bounded: the oldest are forgotten."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._seen: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._seen: OrderedDict[str, Place] = OrderedDict()
 
-    def seen(self, id_token: str, station_id: str, now: float) -> str | None:
-        """A session has begun; the other station where the token was a moment ago, or None."""
+    def is_known(self, id_token: str, session_id: str) -> bool:
+        """Whether this is the session the token began last: its start has come once more."""
+        place = self._seen.get(id_token.casefold())
+        return place is not None and place.session_id == session_id
+
+    def seen(self, id_token: str, place: Place) -> Place | None:
+        """A session has begun; where the one before it did, when that was at another station."""
         name = id_token.casefold()
-        before, at = self._seen.get(name, (station_id, now))
-        self._seen[name] = (station_id, now)
+        before = self._seen.get(name, place)
+        self._seen[name] = place
         self._seen.move_to_end(name)
         if len(self._seen) > self._kept:
             self._seen.popitem(last=False)
-        return before if before != station_id and now - at <= TRAVEL_S else None
+        return before if before.station_id != place.station_id else None

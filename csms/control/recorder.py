@@ -17,7 +17,7 @@ from csms.control.access import Access
 from csms.control.authorization import TokenPolicy
 from csms.control.boots import BootPolicy, Boots, has_session
 from csms.control.events import EventLog
-from csms.control.past import PastTransactions
+from csms.control.past import PastTransactions, out_of_time
 from csms.control.remote import RemoteRequests
 from csms.control.reports import ReportBook
 from csms.control.security import Security
@@ -247,6 +247,9 @@ class StationRecorder:
                 timestamp=report.timestamp,
             )
             self._past.add(report.charger_id, session.transaction_id)
+            if session.ended_at is None or session.provisional:
+                loop = self._loop_of(report.charger_id)
+                self._check_time(loop, session.connector, "StopTransaction", report.stopped_at)
             if not says_the_same(kept, report):
                 await self._quarantine(report, "contradicts the stop that came before it")
 
@@ -310,12 +313,25 @@ class StationRecorder:
             stored = await self._keep_start(proposed)
             await self._access.started(report, stored)
         replayed = stored.session_id != proposed.session_id
+        if not replayed:
+            self._check_time(loop, stored.connector, "StartTransaction", report.started_at)
         if stored.ended_at is not None:
             self._past.add(stored.connector.charger_id, stored.transaction_id)
         elif not replayed or (loop is not None and _untold(loop, stored)):
             await self._end_older(stored)
             self._tell_start(loop if there else None, stored, timed=report.timed)
         return StartVerdict(stored.transaction_id, _verdict(stored))
+
+    def _check_time(
+        self, loop: StationLoop | None, connector: ConnectorKey, action: str, said_at: float
+    ) -> None:
+        """Tell of a message from long ago or from the future that no wrong clock explains."""
+        contact = None if loop is None else loop.contacts.get(connector.charger_id)
+        ahead_s = None if contact is None else contact.clock_ahead_s
+        words = out_of_time(said_at, self.now(), ahead_s)
+        if words and loop is not None:
+            text = f"{connector} {action} says it was written {words}"
+            self._events.add(loop.station_id, "transaction_out_of_time", text)
 
     def _tell_start(self, loop: StationLoop | None, stored: StoredSession, *, timed: bool) -> None:
         if loop is None:

@@ -105,6 +105,7 @@ class StationStatus:
     overcommitted: bool
     settled: bool
     chargers: tuple[ChargerView, ...]
+    ramp_w_per_min: int | None = None
 
     def connector(self, key: ConnectorKey) -> ConnectorView:
         """The connector of this key; raises StopIteration when there is none."""

@@ -37,6 +37,7 @@ def station_status(loop: StationLoop, now: float) -> StationStatus:
         overcommitted=worst_case_w > station.available_w,
         settled=loop.settled,
         chargers=tuple(_charger(loop, c, known) for c in station.chargers),
+        ramp_w_per_min=station.ramp_w_per_min,
     )
 
 

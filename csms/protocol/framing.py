@@ -9,9 +9,10 @@
 Reading is lenient (law 6): raw control characters inside strings, a byte order mark, a frame sent
 as binary, NUL padding, a null payload or none, elements too many, CALLERRORs of three elements, and
 what `mending` can put right. Duplicate keys are tolerated, the last one counts: RFC 8259 §4 leaves
-that open, and there is no second reader of the same frame to disagree with. NaN, Infinity and
-numbers beyond a double are null: they are not JSON, or not a number any field can have. A lone
-surrogate becomes U+FFFD, so that every text can be stored.
+that open, there is no second reader of the same frame to disagree with, and to look for them makes
+decoding half as slow again. NaN, Infinity and numbers beyond a double are null: they are not JSON,
+or not a number any field can have. A lone surrogate becomes U+FFFD, so that every text can be
+stored.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ the answer. Which request goes first on a busy connection is said by its priorit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 from csms.dispatch.by_hand import Availability, NewKey, Reach
@@ -67,7 +67,8 @@ class OcppLink:
     """`csms.ports.ChargerLink` over OCPP 1.6J connections.
 
     `connections` gives a charger's live connection or None. No method raises: a request that cannot
-    be put into a valid message is answered NOT_SENT.
+    be put into a valid message is answered NOT_SENT. `file_hosts` are those that requests by hand
+    may name for files, all when empty.
     """
 
     def __init__(
@@ -75,10 +76,12 @@ class OcppLink:
         connections: Callable[[str], Caller | None],
         late: LateAnswers,
         clock: Clock,
+        file_hosts: Collection[str] = (),
     ) -> None:
         self._connections = connections
         self._late = late
         self._clock = clock
+        self._file_hosts = file_hosts
 
     def is_connected(self, charger_id: str) -> bool:
         """Whether the charger has a live, proven socket."""
@@ -105,6 +108,9 @@ class OcppLink:
         found = requests.faults(action, payload)
         if found and (not force or requests.not_json(payload)):
             raise PayloadRefusedError(action, [(f.field, f.what, f.value) for f in found])
+        # What may be overridden is what the standard says, not what the settings allow.
+        if place := requests.unlisted_place(action, payload, self._file_hosts):
+            raise PayloadRefusedError(action, [(place.field, place.what, place.value)])
         about = by_hand.availability(action, payload) or by_hand.new_key(action, payload)
         return about or by_hand.reach(action, payload, self._clock.now(), valid=not found)
 

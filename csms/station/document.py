@@ -7,7 +7,8 @@
                    "connectors": [{"id": 1, "maxPower": 22},
                                   {"id": 2, "maxPower": 7.4, "phases": 1}]}],
      "battery": {"initialCapacity": 200, "power": 100},
-     "gridLimitSource": {"failsafe": 50, "timeoutS": 120, "required": true}}
+     "gridLimitSource": {"failsafe": 50, "timeoutS": 120, "required": true},
+     "maxRampKwPerMin": 60}
 
 `parse_station` judges the form; whether the station can hold is asked of
 `csms.station.feasibility`.
@@ -127,6 +128,10 @@ Power = Annotated[
 PowerOrZero = Annotated[
     float,
     Field(strict=True, ge=0, le=MAX_POWER_KW, allow_inf_nan=False, description="kW, may be 0"),
+]
+RampRate = Annotated[
+    float,
+    Field(strict=True, ge=1, le=MAX_POWER_KW, allow_inf_nan=False, description="kW per minute"),
 ]
 Energy = Annotated[
     float,
@@ -281,6 +286,7 @@ class StationDocument(_Document):
     reserve: PowerOrZero = 0.0
     battery: BatteryDocument | None = None
     grid_limit_source: GridLimitSourceDocument | None = None
+    max_ramp_kw_per_min: RampRate | None = None
 
     def station(self) -> Station:
         """The station this document describes, in watts."""
@@ -295,6 +301,9 @@ class StationDocument(_Document):
             if self.battery is None
             else Battery(kwh_to_wh(self.battery.initial_capacity), kw_to_w(self.battery.power)),
             grid_source=_grid_source(self.grid_limit_source),
+            ramp_w_per_min=None
+            if self.max_ramp_kw_per_min is None
+            else kw_to_w(self.max_ramp_kw_per_min),
         )
 
 
@@ -403,6 +412,8 @@ def dump_station(station: Station) -> dict[str, Any]:
         }
     if station.grid_source is not None:
         document["gridLimitSource"] = _dump_grid_source(station.grid_source)
+    if station.ramp_w_per_min is not None:
+        document["maxRampKwPerMin"] = w_to_kw(station.ramp_w_per_min)
     return document
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from csms.station import grid
 from csms.station.document import MAX_CHARGERS, MAX_CONNECTORS
-from csms.station.model import Charger, ConnectorKey, CurrentType, Station
+from csms.station.model import RAMP_WINDOW_S, Charger, ConnectorKey, CurrentType, Station
 from csms.station.units import w_to_kw
 
 WHOLE_CHARGER = "charger"
@@ -27,6 +27,7 @@ def feasibility(station: Station) -> list[str]:
         *_duplicates(station),
         *_grid_reasons(station),
         *_feeder_reasons(station),
+        *_ramp_reasons(station),
         *(reason for charger in station.chargers for reason in _charger_reasons(charger)),
     ]
 
@@ -97,6 +98,18 @@ def _feeder_reasons(station: Station) -> Iterator[str]:
                 f"{w_to_kw(fallback_w)} kW, "
                 f"more than its {w_to_kw(limits[feeder_id])} kW"
             )
+
+
+def _ramp_reasons(station: Station) -> Iterator[str]:
+    """A connector whose minimum is more than a step of the ramp might never get it."""
+    step_w = station.ramp_step_w
+    connector = max(station.connectors(), key=lambda c: c.minimum_w, default=None)
+    if step_w is not None and connector is not None and connector.minimum_w > step_w:
+        yield (
+            f"maxRampKwPerMin is {w_to_kw(station.ramp_w_per_min or 0)}: the "
+            f"{w_to_kw(step_w)} kW of a window of {RAMP_WINDOW_S:.0f} s are less than the minimum "
+            f"of {w_to_kw(connector.minimum_w)} kW of connector {connector.key}"
+        )
 
 
 def _charger_reasons(charger: Charger) -> Iterator[str]:

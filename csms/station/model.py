@@ -16,6 +16,11 @@ LEAST_AC_A = 6
 LEAST_DC_FRACTION = 0.1
 """What a DC connector without a configured minimum is taken to go on with, of its maximum."""
 
+RAMP_WINDOW_S = 60.0
+"""In each window of this length the power given out rises by at most the station's ramp."""
+
+SECONDS_PER_MINUTE = 60
+
 GOES_ON_AT_ZERO = "minimum"
 """`Told.at_zero` of a charger that goes on with its least power."""
 
@@ -56,6 +61,7 @@ class LimitSource(StrEnum):
     FALLBACK = "fallback"
     UNCERTAIN = "uncertain"
     MINIMUM = "minimum"
+    RAMP = "ramp"
     COMMISSIONING = "commissioning"
     OPERATOR = "operator"
 
@@ -195,7 +201,10 @@ class SharedLimit:
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One site behind one grid connection."""
+    """One site behind one grid connection.
+
+    `ramp_w_per_min` is how fast what its connectors are given together may rise; None: at once.
+    """
 
     station_id: str
     grid_limit_w: int
@@ -205,6 +214,14 @@ class Station:
     reserve_w: int = 0
     battery: Battery | None = None
     grid_source: GridSource | None = None
+    ramp_w_per_min: int | None = None
+
+    @property
+    def ramp_step_w(self) -> int | None:
+        """By how much the power given out may rise in a window of the ramp, in watts."""
+        if self.ramp_w_per_min is None:
+            return None
+        return int(self.ramp_w_per_min * RAMP_WINDOW_S / SECONDS_PER_MINUTE)
 
     @property
     def available_w(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 
 WITH_USER = frozenset({"ftp", "ftps", "sftp"})
 """FTP has no other place for user and password; in a web address they are there to deceive."""
@@ -15,6 +16,9 @@ WITH_USER = frozenset({"ftp", "ftps", "sftp"})
 SCHEMES = WITH_USER | {"http", "https"}
 
 LARGEST_PORT = 65_535
+
+BELOW = "*."
+"""What a name in a list of hosts begins with that stands for every name below it."""
 
 _URL = re.compile(
     r"(?P<scheme>[a-z]+)://(?:(?P<user>[^/?#]*)@)?"
@@ -40,6 +44,46 @@ def unsafe(location: str) -> str:
     if user is not None and (parts["scheme"] not in WITH_USER or "@" in user):
         return "has a user name, which can be mistaken for the host"
     return _unsafe_host(parts["host"].strip("[]"))
+
+
+def unlisted(location: str, hosts: Collection[str]) -> str:
+    """Why a charger is not sent there where only these hosts are allowed; empty when it may be.
+
+    A host is a name or an address; `*.example.org` is every name below `example.org`. What is not
+    safe in any case is not listed either: not every reader sees the same host in it.
+    """
+    if why := unsafe(location):
+        return why
+    parts = _URL.fullmatch(location.lower())
+    assert parts is not None
+    host = _plain(parts["host"])
+    for allowed in hosts:
+        if allowed.startswith(BELOW) and host.endswith(allowed.removeprefix("*")):
+            return ""
+        if host == _plain(allowed):
+            return ""
+    return f"is at {host}, which is not among the file_hosts of the settings"
+
+
+def is_host(text: str) -> bool:
+    """Whether this may stand in a list of hosts: a lower-case name, `*.` and a name, an address."""
+    name = text.removeprefix(BELOW)
+    if text != text.lower() or text.endswith("."):
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return _NAME.fullmatch(name) is not None and not _NUMBER.fullmatch(name.split(".")[-1])
+    return name == text
+
+
+def _plain(host: str) -> str:
+    """A host as it compares: an address in its shortest form, a name without its last dot."""
+    bare = host.strip("[]").rstrip(".")
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return bare
 
 
 def _unsafe_host(host: str) -> str:

@@ -7,7 +7,7 @@ errata's corrections, before it goes out. The schemas come with the `ocpp` packa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -213,6 +213,19 @@ def faults(action: str, payload: Mapping[str, Any]) -> list[Fault]:
     return [Fault(field, "PropertyConstraintViolation", what, _at(payload, field))]
 
 
+def unlisted_place(action: str, payload: Mapping[str, Any], hosts: Collection[str]) -> Fault | None:
+    """What is wrong with the place for files that this names, where only `hosts` are allowed.
+
+    Also of a payload that is not as the standard has it. None when no host is listed at all.
+    """
+    field = _PLACES.get(action)
+    if field is None or not hosts:
+        return None
+    location = _at(payload, field)
+    why = locations.unlisted(location if isinstance(location, str) else "", hosts)
+    return Fault(field, "PropertyConstraintViolation", why, location) if why else None
+
+
 def not_json(payload: Mapping[str, Any]) -> str:
     """Why a payload cannot be written as JSON, empty when it can."""
     try:
@@ -350,11 +363,16 @@ def _place_rule(field: str) -> _Rule:
     return rule
 
 
+_PLACES: Mapping[str, str] = {
+    GET_DIAGNOSTICS: "location",
+    UPDATE_FIRMWARE: "location",
+    GET_LOG: "log.remoteLocation",
+    SIGNED_UPDATE_FIRMWARE: "firmware.location",
+}
+"""The messages that name a place for files, and the field that does."""
+
 _RULES: Mapping[str, _Rule] = {
-    GET_DIAGNOSTICS: _place_rule("location"),
-    UPDATE_FIRMWARE: _place_rule("location"),
-    GET_LOG: _place_rule("log.remoteLocation"),
-    SIGNED_UPDATE_FIRMWARE: _place_rule("firmware.location"),
+    **{action: _place_rule(field) for action, field in _PLACES.items()},
     SET_CHARGING_PROFILE: _profile_rule,
     REMOTE_START_TRANSACTION: _start_rule,
     UNLOCK_CONNECTOR: _unlock_rule,

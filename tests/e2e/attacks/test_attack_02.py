@@ -3,7 +3,7 @@
 Proof is a request of its own, the row's ping decides only between sockets that say nothing
 (tests/e2e/test_hostile_clients.py): a charger that redials while its old socket is half open must
 not be kept waiting. Where a key or certificate is set, an outsider gets no socket at all
-(test_attack_01.py). The row's 1,000 alternating connections are 20 here.
+(test_attack_01.py). The row's 1,000 alternating connections are 80 here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.e2e.dialogue import Csms, Dialogue, csms_of, start, station, stop, until
 from tests.e2e.secured import BOOT, KEY, OTHER_KEY, UNPROVEN, basic, secured
 
-ROUNDS = 20
+ROUNDS = 80
 
 
 async def asked(csms: Csms, *sockets: Dialogue) -> list[int]:

@@ -1,8 +1,9 @@
 """A21: csms or a charger made to fetch what somebody else names.
 
 csms fetches nothing, so there is no rebinding and no redirect to follow, and no upload to cut at a
-cap: files go between the charger and the place an operator names. There is no list of allowed
-hosts: who may send commands may name any place, but for those only the charger itself can reach.
+cap: files go between the charger and the place an operator names. Which hosts these may be is the
+setting `file_hosts`; without it who may send commands may name any place, but for those only the
+charger itself can reach. csms makes no upload tokens, as it takes no uploads.
 """
 
 from __future__ import annotations
@@ -66,6 +67,29 @@ async def test_a_charger_is_not_sent_where_only_it_can_go(tmp_path: Path) -> Non
         assert {action for action, _ in charger.asked} >= sent
         # The password is the charger's matter, not that of whoever reads the frames.
         assert "secret" not in (await csms.api.get("/chargers/A/frames?limit=5000")).text
+
+
+async def test_only_listed_hosts_are_named_to_chargers(tmp_path: Path) -> None:
+    hosts = ["files.example", "*.below.example"]
+    async with (
+        csms_of(tmp_path, station("A"), file_hosts=hosts) as csms,
+        csms.dial("A") as charger,
+    ):
+        await charger.boot()
+        for location in ("https://evil.example/", "https://10.0.0.9/", "https://below.example/"):
+            for path, body in requests(location):
+                forced = f"{path}?force=true" if "/commands/" in path else path
+                answer = await csms.api.post(forced, json=body)
+                assert answer.status_code == 422, (location, path, answer.text)
+                assert "ocation" in answer.json()["detail"]
+                assert location.split("/")[2] in answer.json()["detail"]
+        sent = {"GetDiagnostics", "UpdateFirmware", "SignedUpdateFirmware", "GetLog"}
+        assert [action for action, _ in charger.asked if action in sent] == []
+        for location in ("https://files.example/x", "https://a.below.example/x"):
+            for path, body in requests(location):
+                answer = await csms.api.post(path, json=body)
+                assert answer.status_code == 200, (location, path, answer.text)
+        assert {action for action, _ in charger.asked} >= sent
 
 
 async def test_csms_fetches_nothing_a_charger_names(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """A22: a day's frames, recorded and played again.
 
 The wire itself is TLS's matter: tests/e2e/attacks/test_attack_01.py and test_attack_12.py. The row
-puts what is older than 90 days into quarantine; csms keeps it as what it is, since chargers come
-back after months and clocks are often wrong, and tells of the clock (event `clock_wrong`).
+puts what is older than 90 days, or 5 minutes ahead, into quarantine; csms keeps it as what it is,
+since chargers come back after months and clocks are often wrong, and tells of the clock (event
+`clock_wrong`) or, where no clock explains it, of the message (`transaction_out_of_time`).
 """
 
 from __future__ import annotations
@@ -82,3 +83,26 @@ async def test_a_day_played_as_another_charger_ends_nothing_of_its_owner(tmp_pat
                     await thief.told(action, payload)
         assert await bills(csms) == before
         assert len(await csms.quarantined("B")) == SESSIONS
+
+
+async def test_what_is_long_ago_or_to_come_is_kept_and_told(tmp_path: Path) -> None:
+    async with csms_of(tmp_path, station("A")) as csms, csms.dial("A") as charger:
+        await charger.boot()
+        now = datetime.now(UTC)
+        right = sample()
+        right["meterValue"][0]["timestamp"] = written(now)
+        await charger.told("MeterValues", right)
+        old = now - timedelta(days=91, hours=2)
+        one = (await charger.start(timestamp=written(old)))["transactionId"]
+        await charger.told("StopTransaction", stop(one, timestamp=written(old)))
+        ahead = written(now + timedelta(minutes=20, seconds=20))
+        two = (await charger.start(timestamp=ahead))["transactionId"]
+        await charger.told("StopTransaction", stop(two))
+        said = csms.events("transaction_out_of_time")
+        assert said[:2] == [
+            "A/1 StartTransaction says it was written 91 days ago",
+            "A/1 StopTransaction says it was written 91 days ago",
+        ]
+        assert said[2].startswith("A/1 StartTransaction says it was written 20 minutes ahead")
+        assert len(await bills(csms)) == 2
+        assert await csms.quarantined("A") == []

@@ -2,11 +2,12 @@
 
 The row's 10^5 tags are 1,000 here. Ten refused within a minute are looked up, and then none for a
 minute; how the minute passes is in tests/unit/csms/control/test_access.py. The limit is the
-charger's: Authorize names no connector.
+charger's: Authorize names no connector. Where a token was seen last is not kept over a restart.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -40,6 +41,35 @@ async def test_only_ten_guesses_a_minute_reach_the_store(tmp_path: Path) -> None
         # It is the charger that is held up, not the driver.
         found = await other.told("Authorize", {"idTag": GOOD})
         assert found["idTagInfo"]["status"] == "Accepted"
+
+
+async def test_a_copy_is_told_with_both_places(tmp_path: Path) -> None:
+    twins = [{**station("A", "B"), "stationId": "S"}, {**station("C"), "stationId": "T"}]
+    async with (
+        csms_of(tmp_path, twins[0], default_station="S") as csms,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        answer = await csms.api.post("/stations/T/config", json=twins[1])
+        assert answer.status_code in {200, 201}, answer.text
+        one = {"concurrency": "one_per_token"}
+        assert (await csms.api.put(f"/tokens/{GOOD}", json=one)).status_code in {200, 201}
+        found = []
+        for number, name in enumerate(("A", "B", "C")):
+            charger = await stack.enter_async_context(csms.dial(name))
+            await charger.boot()
+            answered = await charger.start(idTag=GOOD, timestamp=f"2026-01-01T10:00:0{number}Z")
+            found.append(answered["idTagInfo"]["status"])
+        assert found == ["Accepted", "ConcurrentTx", "ConcurrentTx"]
+        assert csms.events("token_twice") == [
+            f"{GOOD} at B/1 of station S, and charging at A/1 of station S",
+            f"{GOOD} at C/1 of station T, and charging at A/1 of station S",
+        ]
+        assert csms.events("token_elsewhere") == [
+            f"{GOOD} at C/1 of station T, a moment ago at B/1 of station S"
+        ]
+        kept = (await csms.get("/security/events"))["events"]
+        assert {e["chargerId"] for e in kept if e["kind"] == "token_twice"} == {"B", "C"}
+        assert [e["chargerId"] for e in kept if e["kind"] == "token_elsewhere"] == ["C"]
 
 
 async def asked_all(charger: Dialogue) -> None:

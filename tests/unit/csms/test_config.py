@@ -104,6 +104,7 @@ def test_settings_cannot_be_changed() -> None:
         ('unknown_chargers = "maybe"', "unknown_chargers", "'maybe'"),
         ('id_tokens = ["A", "123456789012345678901"]', "id_tokens[1]", "'1234567890"),
         ("id_tokens = [7]", "id_tokens[0]", "7"),
+        ('file_hosts = ["a.example", "https://b"]', "file_hosts[1]", "'https://b'"),
         ('database_url = ""', "database_url", "''"),
         ("stations = 7", "stations", "7"),
         ('log_format = "xml"', "log_format", "'xml'"),
@@ -319,4 +320,5 @@ def test_the_table_has_every_setting_with_default_bounds_and_description() -> No
     assert rows["stations"][:2] == ["stations", "path"]
     assert rows["default_station"][:2] == ["none", "text"]
     assert rows["id_tokens"][:2] == ["none", "list of texts"]
+    assert rows["file_hosts"][:2] == ["none", "list of texts"]
     assert all(description for *_, description in rows.values())

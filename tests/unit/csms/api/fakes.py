@@ -140,6 +140,7 @@ STATUS = StationStatus(
             ),
         ),
     ),
+    ramp_w_per_min=30_000,
 )
 
 

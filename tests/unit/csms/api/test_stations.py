@@ -18,6 +18,7 @@ SHOWN: dict[str, Any] = {
     "gridCapacity": 400.0,
     "staticLoad": 3.0,
     "reserve": 0.0,
+    "maxRampKwPerMin": 30.0,
     "available": 397.0,
     "sumAllocated": 133.333,
     "sumMeasured": 131.0,

@@ -6,7 +6,15 @@ import pytest
 
 from csms.balancing.allocation import Leaf, Node
 from csms.balancing.allocators.max_min import allocate
-from csms.balancing.budget import Budget, Reduction, grid_budget, holds, left_for_suspects, tree
+from csms.balancing.budget import (
+    Budget,
+    Reduction,
+    counted_w,
+    grid_budget,
+    holds,
+    left_for_suspects,
+    tree,
+)
 from csms.station.model import Charger, Connector, ConnectorKey, Feeder, LimitSource, Station
 
 
@@ -103,6 +111,13 @@ def test_above_a_charger_its_reserved_watts_count_at_most_its_maximum() -> None:
     reserved = {key("A/1"): 250, key("A/2"): 250}
     root = tree(site, leaves(B1=1) | leaves(A1=1), reserved)
     assert caps(root) == {"S": 700, "F": 400, "A": 0, "B": 9}
+
+
+def test_the_grid_counts_a_charger_at_its_maximum_at_most() -> None:
+    site = Station("S", 1000, (charger("A", 300), charger("B", 9)))
+    reserved = {key("A/1"): 250, key("A/2"): 250, key("B/1"): 5}
+    assert counted_w(site, reserved, {}) == 305
+    assert counted_w(site, reserved, {"A": 400}) == 405
 
 
 def test_a_charger_that_draws_more_than_its_maximum_counts_at_what_is_known_of_it() -> None:

@@ -112,6 +112,7 @@ class FaultyStore(MemoryStore):
         self.silent = False
         self.grids_fail = False
         self.tokens_fail = False
+        self.lists_to_give: int | None = None
         self.writes: list[list[Entry]] = []
         self.grids_written = 0
         self.kept_later: list[Entry] = []
@@ -134,6 +135,13 @@ class FaultyStore(MemoryStore):
             raise StorageError("disk full")
         self.grids_written += 1
         await super().save_grid(station_id, document)
+
+    async def running(self) -> list[StoredSession]:
+        if self.lists_to_give is not None:
+            self.lists_to_give -= 1
+            if self.lists_to_give < 0:
+                raise StorageError("disk full")
+        return await super().running()
 
     async def start(self, session: StoredSession) -> StoredSession:
         self.start_attempts.append(session)

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
-from csms.control.guesses import COLD_S, MOST_REFUSED, TRAVEL_S, WINDOW_S, Guesses, Whereabouts
+from csms.control.guesses import COLD_S, MOST_REFUSED, WINDOW_S, Guesses, Place, Whereabouts
+from csms.station.model import ConnectorKey
 
 
 def test_ten_refusals_in_a_minute_are_too_many() -> None:
@@ -29,18 +28,30 @@ def test_the_charger_longest_not_heard_of_is_forgotten() -> None:
     assert not guesses.is_cold("A", 10.0)
 
 
-@pytest.mark.parametrize(
-    ("station_id", "after_s", "elsewhere"),
-    [("S", 1.0, None), ("T", TRAVEL_S, "S"), ("T", TRAVEL_S + 1, None)],
-)
-def test_nobody_is_at_two_stations(station_id: str, after_s: float, elsewhere: str | None) -> None:
+def place(station_id: str, session_id: str = "s", at: float = 0.0) -> Place:
+    return Place(station_id, ConnectorKey("A", 1), session_id, at)
+
+
+def test_a_token_at_another_station_says_where_it_was() -> None:
     whereabouts = Whereabouts()
-    assert whereabouts.seen("tag", "S", 0.0) is None
-    assert whereabouts.seen("TAG", station_id, after_s) == elsewhere
+    first, second = place("S"), place("T", at=5.0)
+    assert whereabouts.seen("tag", first) is None
+    assert whereabouts.seen("TAG", place("S", at=1.0)) is None
+    assert whereabouts.seen("TAG", second) == place("S", at=1.0)
+    assert whereabouts.seen("tag", first) == second
+    assert str(first) == "A/1 of station S"
+
+
+def test_the_session_a_token_began_last_is_known() -> None:
+    whereabouts = Whereabouts()
+    assert not whereabouts.is_known("tag", "s1")
+    whereabouts.seen("tag", place("S", "s1"))
+    assert whereabouts.is_known("TAG", "s1")
+    assert not whereabouts.is_known("tag", "s2")
 
 
 def test_the_token_longest_not_seen_is_forgotten() -> None:
     whereabouts = Whereabouts(kept=1)
-    whereabouts.seen("one", "S", 0.0)
-    whereabouts.seen("two", "S", 0.0)
-    assert whereabouts.seen("one", "T", 0.0) is None
+    whereabouts.seen("one", place("S"))
+    whereabouts.seen("two", place("S"))
+    assert whereabouts.seen("one", place("T")) is None

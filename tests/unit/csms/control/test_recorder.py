@@ -14,6 +14,7 @@ from csms.ports import (
     ChargerRecord,
     ChargerReport,
     IdToken,
+    StopReport,
     TokenStatus,
     Topic,
 )
@@ -565,3 +566,25 @@ async def test_no_certificate_is_signed_for_a_charger_nobody_has() -> None:
     async with desk() as it:
         assert not await it.recorder.sign("Z", "request")
         assert not await it.recorder.sign("A", "request")
+
+
+async def test_a_transaction_of_long_ago_is_kept_and_told_once() -> None:
+    long_ago = START - 100 * 86_400
+    async with desk() as it:
+        # Its clock is right.
+        it.recorder.record(MeterSample(A1, START, power_w=0, measured_at=START))
+        await it.rig.quiet()
+        start = replace(start_report(A1), started_at=long_ago)
+        verdict = await it.recorder.start_session(start)
+        assert await it.recorder.start_session(start) == verdict
+        stop = StopReport("A", verdict.transaction_id, 900, long_ago, timestamp="T")
+        for _ in range(2):
+            await it.recorder.stop_session(stop)
+        # A charger of no station has nobody to tell.
+        stranger = replace(start_report(ConnectorKey("X", 1)), started_at=long_ago)
+        await it.recorder.start_session(stranger)
+        texts = [e.text for e in it.rig.events.after(0) if e.kind == "transaction_out_of_time"]
+        assert texts == [
+            "A/1 StartTransaction says it was written 100 days ago",
+            "A/1 StopTransaction says it was written 100 days ago",
+        ]

@@ -43,6 +43,7 @@ def site_of_two() -> Station:
         grid_limit_w=200_000,
         static_load_w=10_000,
         reserve_w=5_000,
+        ramp_w_per_min=600_000,
     )
 
 
@@ -94,6 +95,7 @@ async def test_a_station_nobody_has_connected_to() -> None:
                     connectors=(idle(B1, 50_000, 0),),
                 ),
             ),
+            ramp_w_per_min=600_000,
         )
 
 

@@ -386,3 +386,20 @@ def test_requests_by_hand_are_examined() -> None:
     assert link.examine("Reset", {"type": "Warm"}, force=True) is None
     with pytest.raises(PayloadRefusedError, match="Out of range"):
         link.examine("Reset", {"type": float("inf")}, force=True)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_places_that_the_settings_do_not_list_are_refused_with_force_too(force: bool) -> None:
+    link = OcppLink(lambda _: None, FakeLateAnswers(), FakeClock(), {"files.example"})
+    there = {"location": "https://files.example/x"}
+    assert link.examine("GetDiagnostics", there, force=force) is None
+    elsewhere = "https://other.example/x"
+    with pytest.raises(PayloadRefusedError) as caught:
+        link.examine("GetDiagnostics", {"location": elsewhere}, force=force)
+    assert list(caught.value.faults) == [
+        (
+            "location",
+            "is at other.example, which is not among the file_hosts of the settings",
+            elsewhere,
+        )
+    ]

@@ -19,6 +19,7 @@ FULL: dict[str, Any] = {
     "gridCapacity": 400.5,
     "staticLoad": 3,
     "reserve": 2.5,
+    "maxRampKwPerMin": 60.5,
     "feeders": [{"id": "F1", "capacity": 250}],
     "chargers": [
         {

@@ -59,6 +59,7 @@ def test_every_key_is_read_and_connectors_override_their_charger() -> None:
         grid_limit_w=400_500,
         static_load_w=3_000,
         reserve_w=2_500,
+        ramp_w_per_min=60_500,
         feeders=(Feeder("F1", 250_000),),
         chargers=(
             Charger(
@@ -118,6 +119,9 @@ def test_kilowatts_become_the_nearest_watt() -> None:
         ({**SEED, "gridCapacity": float("nan")}, "gridCapacity", "nan"),
         ({**SEED, "gridCapacity": float("inf")}, "gridCapacity", "inf"),
         ({**SEED, "gridCapacity": 100_001}, "gridCapacity", "100001"),
+        ({**SEED, "maxRampKwPerMin": 0}, "maxRampKwPerMin", "0"),
+        ({**SEED, "maxRampKwPerMin": -5}, "maxRampKwPerMin", "-5"),
+        ({**SEED, "maxRampKwPerMin": True}, "maxRampKwPerMin", "True"),
         (
             {**SEED, "gridCapactiy": 400},
             "gridCapactiy",

@@ -20,6 +20,7 @@ def test_a_charger_of_one_connector_may_be_limited_as_a_whole() -> None:
 def test_a_sound_station_holds() -> None:
     assert feasibility(parsed()) == []
     assert feasibility(parse_station(FULL, "here")) == []
+    assert feasibility(parsed(chargers=[], maxRampKwPerMin=1)) == []
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,13 @@ def test_a_sound_station_holds() -> None:
             (
                 "static load, reserve and the fallbacks of all connectors sum to 123.0 kW, "
                 "more than the fail-safe limit of 122.9 kW"
+            ),
+        ),
+        (
+            {**with_charger(minPower=20.5), "maxRampKwPerMin": 20},
+            (
+                "maxRampKwPerMin is 20.0: the 20.0 kW of a window of 60 s are less than the "
+                "minimum of 20.5 kW of connector CP001/1"
             ),
         ),
         (with_charger(feeder="F9"), "charger CP001 is on the unknown feeder F9"),

@@ -55,6 +55,11 @@ def test_what_is_available_is_never_negative() -> None:
     assert replace(SITE, static_load_w=400_001).available_w == 0
 
 
+def test_a_window_of_a_ramp_is_a_minute() -> None:
+    assert SITE.ramp_step_w is None
+    assert replace(SITE, ramp_w_per_min=15_000).ramp_step_w == 15_000
+
+
 def test_the_limits_above_the_chargers_are_the_grids_and_every_feeders() -> None:
     below = replace(SITE.chargers[1], feeder_id="F")
     site = replace(

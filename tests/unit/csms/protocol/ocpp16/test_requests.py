@@ -353,3 +353,31 @@ def test_a_charger_is_not_sent_to_itself_for_files(
 ) -> None:
     faults = requests.faults(action, payload)
     assert [(f.field, f.value) for f in faults] == [(field, NOWHERE)]
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "field", "value"),
+    [
+        ("GetDiagnostics", {"location": NOWHERE}, "location", NOWHERE),
+        ("GetDiagnostics", {"location": "https://other.example"}, "location", None),
+        ("GetDiagnostics", {}, "location", None),
+        ("UpdateFirmware", {"location": 7}, "location", 7),
+        ("GetLog", {"log": "x"}, "log.remoteLocation", None),
+        ("SignedUpdateFirmware", {"firmware": {}}, "firmware.location", None),
+    ],
+)
+def test_with_a_list_only_its_hosts_are_named_for_files(
+    action: str, payload: dict[str, Any], field: str, value: object
+) -> None:
+    fault = requests.unlisted_place(action, payload, ["files.example"])
+    assert fault is not None
+    assert fault.field == field
+    assert fault.value == (payload.get("location") if value is None else value)
+    assert requests.unlisted_place(action, payload, []) is None
+
+
+def test_a_listed_host_and_other_actions_pass() -> None:
+    hosts = ["files.example"]
+    there = {"location": "https://files.example/x"}
+    assert requests.unlisted_place("GetDiagnostics", there, hosts) is None
+    assert requests.unlisted_place("DataTransfer", {"location": NOWHERE}, hosts) is None
