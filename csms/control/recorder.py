@@ -23,6 +23,7 @@ from csms.control.reports import ReportBook
 from csms.control.security import Security
 from csms.control.station_loop import StationLoop
 from csms.control.stops import says_the_same, session_of_stop
+from csms.control.tokens import ANSWER_S
 from csms.errors import IdTakenError, StorageError
 from csms.ports import (
     BootReport,
@@ -57,8 +58,6 @@ log = structlog.get_logger(__name__)
 
 LARGEST_TRANSACTION_ID = 2**31 - 1
 ID_ATTEMPTS = 5
-ANSWER_S = 5.0
-"""How long a boot waits for the database before it is answered from memory."""
 PAYLOAD_CHARS = 65_536
 """What is kept at most of a message that could not be used."""
 BOUNDARIES = frozenset({"Transaction.Begin", "Transaction.End", "Sample.Clock"})
@@ -186,7 +185,7 @@ class StationRecorder:
             self.records.setdefault(charger_id, record)
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
-        """The token with the status that holds now (OCPP 1.6 §4.1)."""
+        """What a driver at the reader is answered (OCPP 1.6 §4.1): guesses are counted."""
         return await self._access.authorize(charger_id, id_token)
 
     async def start_session(self, report: StartReport) -> StartVerdict:
@@ -224,7 +223,8 @@ class StationRecorder:
                 await self._quarantine(report, "contradicts the stop that came before it")
         if report.id_token is None:
             return None
-        return await self.authorize(report.charger_id, report.id_token)
+        # Not `authorize`: a token named in a stop, perhaps weeks ago, is no guess at the reader.
+        return await self._access.tokens.authorize(report.charger_id, report.id_token)
 
     async def presume_end(self, presumed: Presumed) -> None:
         """Keep that a session is over, though its stop has not come, and tell the loop."""
