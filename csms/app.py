@@ -307,6 +307,7 @@ def server_settings(config: Config) -> ServerSettings:
         tls_port=None if config.ocpp_transport == "plain" else config.ocpp_tls_port,
         tls=tls_context(config),
         max_frame_bytes=config.max_frame_bytes,
+        max_connections=config.max_connections,
         arrivals=ArrivalPolicy(
             per_s=config.handshakes_per_s,
             burst=config.handshakes_burst,

@@ -177,6 +177,12 @@ class Config(BaseModel):
     write_buffer_bytes: int = Field(
         262_144, ge=16_384, le=16_777_216, description="most that may wait to be sent to a charger"
     )
+    max_connections: int = Field(
+        2_000,
+        ge=10,
+        le=100_000,
+        description="connections of chargers at once; the last tenth is for those with a session",
+    )
     handshakes_per_s: float = Field(
         200.0,
         ge=1,

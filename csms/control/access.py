@@ -76,7 +76,7 @@ class Access:
         return charger is not None and charger.quiet
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
-        """The token with the status that holds now.
+        """The token with the status that holds now, for a driver who asks at a reader.
 
         A charger that has asked for too many wrong ones gets a refusal for any for a while.
         """

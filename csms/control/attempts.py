@@ -1,27 +1,36 @@
 """How often somebody may fail to prove who it is: token buckets, bounded in number.
 
 One bucket for each source, and one for each charger id at each source: guessing at one charger's
-key is slower than guessing at many, and an outsider who guesses locks out nobody elsewhere. A
-charger that has proven itself from a source is not held up by what others do there.
+key is slower than guessing at many, and an outsider who guesses locks out nobody elsewhere.
+
+Behind a router or a TLS proxy all are one source. So a charger that has proven itself from a source
+has a much larger bucket there, and only failures in its own name count against it.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass
 
+from csms.control.buckets import Buckets
+
 PREFIX_IPV6 = 64
-MINUTE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptLimits:
-    """Failures a minute, which is also what a bucket holds; and most buckets of each kind."""
+    """Failures a minute, which is also what a bucket holds; and most buckets of each kind.
+
+    `per_proven_per_min` is for a charger where it has proven itself: ten a second. Keys made here
+    have 119 bits; a random one of 8 bytes, the shortest, would take 10^10 years to guess, and even
+    one of eight digits two months. Whoever tries faster than that, of which an event tells, keeps
+    the charger out for moments only: every tenth of a second there is a place for whoever is first.
+    """
 
     per_source_per_min: float = 60.0
     per_charger_per_min: float = 10.0
+    per_proven_per_min: float = 600.0
     kept: int = 10_000
 
 
@@ -38,50 +47,6 @@ def source_of(address: str) -> str:
     return str(parsed)
 
 
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
-    told_at: float | None = None
-
-
-class Buckets:
-    """Token buckets by key; the one longest not used goes when there are too many.
-
-    A bucket gains `per_min` a minute and holds `most`, None for as much.
-    """
-
-    def __init__(self, per_min: float, kept: int, most: float | None = None) -> None:
-        self._per_min = per_min
-        self._most = per_min if most is None else most
-        self._kept = kept
-        self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._buckets)
-
-    def has(self, key: Hashable, now: float) -> bool:
-        """Whether one more may be taken."""
-        bucket = self._buckets.get(key)
-        return bucket is None or self._grown(bucket, now) >= 1
-
-    def take(self, key: Hashable, now: float) -> bool:
-        """Take one. Returns whether that was the last, once a minute at most."""
-        bucket = self._buckets.setdefault(key, _Bucket(self._most, now))
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > self._kept:
-            self._buckets.popitem(last=False)
-        bucket.tokens = max(0.0, self._grown(bucket, now) - 1)
-        bucket.at = now
-        if bucket.tokens >= 1 or (bucket.told_at is not None and now - bucket.told_at < MINUTE_S):
-            return False
-        bucket.told_at = now
-        return True
-
-    def _grown(self, bucket: _Bucket, now: float) -> float:
-        return min(self._most, bucket.tokens + (now - bucket.at) * self._per_min / MINUTE_S)
-
-
 class Attempts:
     """Who has failed how often of late. `now` is monotonic."""
 
@@ -91,18 +56,20 @@ class Attempts:
         self._chargers = Buckets(limits.per_charger_per_min, limits.kept)
         self._told = Buckets(limits.per_source_per_min, limits.kept)
         self._proven: OrderedDict[tuple[str, str], None] = OrderedDict()
+        at_least = max(limits.per_proven_per_min, limits.per_charger_per_min)
+        self._at_proven = Buckets(at_least, limits.kept)
 
     def __len__(self) -> int:
-        buckets = (self._sources, self._chargers, self._told)
+        buckets = (self._sources, self._chargers, self._told, self._at_proven)
         return sum(map(len, buckets)) + len(self._proven)
 
     def may_try(self, charger_id: str, address: str, now: float) -> bool:
         """Whether what is shown may be looked at."""
         source = source_of(address)
         pair = (charger_id, source)
-        return self._chargers.has(pair, now) and (
-            pair in self._proven or self._sources.has(source, now)
-        )
+        if pair in self._proven:
+            return self._at_proven.has(pair, now)
+        return self._chargers.has(pair, now) and self._sources.has(source, now)
 
     def may_tell(self, address: str, now: float) -> bool:
         """Whether one more event of this source is worth keeping."""
@@ -114,7 +81,9 @@ class Attempts:
     def failed(self, charger_id: str, address: str, now: float) -> bool:
         """Count a failure. Returns whether no more are let through now, once a minute at most."""
         source = source_of(address)
-        no_more = self._chargers.take((charger_id, source), now)
+        pair = (charger_id, source)
+        own = self._at_proven if pair in self._proven else self._chargers
+        no_more = own.take(pair, now)
         return self._sources.take(source, now) or no_more
 
     def succeeded(self, charger_id: str, address: str) -> None:

@@ -9,6 +9,7 @@ import math
 import zlib
 from dataclasses import dataclass
 
+from csms.control.buckets import TokenBucket
 from csms.station.state import StationState
 
 WHOLE = 2**32
@@ -32,8 +33,7 @@ class Boots:
 
     def __init__(self, policy: BootPolicy) -> None:
         self._policy = policy
-        self._tokens = policy.burst
-        self._at = 0.0
+        self._bucket = TokenBucket(policy.per_s, policy.burst, 0.0, least=0.0)
         self._waiting: dict[str, float] = {}
 
     def wait_s(self, charger_id: str, now: float, *, charging: bool) -> int | None:
@@ -42,10 +42,8 @@ class Boots:
         One that is charging never waits. The wait is uniform over the chargers, by their ids.
         """
         policy = self._policy
-        grown = self._tokens + (now - self._at) * policy.per_s
-        self._tokens, self._at = min(policy.burst, grown), now
-        if charging or self._tokens >= 1:
-            self._tokens = max(0.0, self._tokens - 1)
+        if charging or self._bucket.left(now) >= 1:
+            self._bucket.take(1, now)
             self._waiting.pop(charger_id, None)
             return None
         self._forget(now)

@@ -12,6 +12,7 @@ from csms.control.credentials import MOST_PENDING, CredentialBook
 from csms.control.keys import as_told, new_key, parse_key
 from csms.errors import ChargerOfflineError, KeyRefusedError
 from csms.ports import (
+    AUTHORIZATION_KEY,
     Answer,
     Clock,
     Credential,
@@ -24,7 +25,6 @@ from csms.station.document import is_identity
 
 log = structlog.get_logger(__name__)
 
-AUTHORIZATION_KEY = "AuthorizationKey"
 _NOT_TAKEN = {Outcome.REJECTED, Outcome.UNSUPPORTED, Outcome.INVALID, Outcome.NOT_SENT}
 
 

@@ -118,6 +118,14 @@ class DoorKeeper:
             self._count(charger_id, address, now)
         return Admission.REFUSED
 
+    def came(self, charger_id: str, address: str) -> None:
+        """See `ports.Doorkeeper`."""
+        self._reconnects.came(charger_id, address, self._clock.monotonic())
+
+    def sent_away(self, charger_id: str, address: str) -> None:
+        """See `ports.Doorkeeper`."""
+        self._reconnects.sent_away(charger_id, address)
+
     def tell_refusals(self) -> None:
         """Tell of those who were refused since this was done last."""
         self._telling = False

@@ -1,18 +1,19 @@
 """Chargers that come again and again: kept out for a moment, then for an hour, and told of.
 
-Counted are chargers that were let in, each from each source: nobody keeps another one out.
+Counted are chargers that were let in, each from each source: nobody keeps another one out. What
+csms does itself is nobody's fault: neither that it answers 503, nor that it closes a connection
+because it ends (1012) or cannot keep what it is told (1013).
 """
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from csms.control.attempts import source_of
-
-MINUTE_S = 60.0
-HOUR_S = 3_600.0
+from csms.control.buckets import HOUR_S, MINUTE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class Coming(StrEnum):
 @dataclass(slots=True)
 class _Visits:
     at: deque[float] = field(default_factory=deque)
-    out_until: float = float("-inf")
+    cold_until: float = -math.inf
+    quarantined_until: float = -math.inf
+    sent_away: bool = False
 
 
 class Reconnects:
@@ -56,26 +59,49 @@ class Reconnects:
         return len(self._visits)
 
     def comes(self, charger_id: str, address: str, now: float, *, charging: bool) -> Coming:
-        """A charger that may come in comes. One that is charging is never in quarantine."""
+        """Whether a charger may come now. One that is charging is never in quarantine.
+
+        Nothing is counted: `came` is for those who were let in.
+        """
         limits = self._limits
+        key = (charger_id, source_of(address))
+        visits = self._visits.get(key)
+        if visits is None:
+            return Coming.FINE
+        self._visits.move_to_end(key)
+        if now < visits.cold_until or (now < visits.quarantined_until and not charging):
+            return Coming.KEPT_OUT
+        while visits.at and visits.at[0] <= now - HOUR_S:
+            visits.at.popleft()
+        if visits.sent_away:
+            return Coming.FINE
+        if len(visits.at) >= limits.per_h and not charging:
+            visits.at.clear()
+            visits.quarantined_until = now + limits.quarantine_s
+            return Coming.QUARANTINED
+        if sum(at > now - MINUTE_S for at in visits.at) >= limits.per_min:
+            visits.cold_until = now + limits.cold_s
+            return Coming.COLD
+        return Coming.FINE
+
+    def came(self, charger_id: str, address: str, now: float) -> None:
+        """A charger was let in: counted, unless csms had sent it away before."""
+        visits = self._of(charger_id, address)
+        if visits.sent_away:
+            visits.sent_away = False
+            return
+        visits.at.append(now)
+        while len(visits.at) > self._limits.per_h:
+            visits.at.popleft()
+
+    def sent_away(self, charger_id: str, address: str) -> None:
+        """Csms closes its connection for a reason of its own: that it comes again is no fault."""
+        self._of(charger_id, address).sent_away = True
+
+    def _of(self, charger_id: str, address: str) -> _Visits:
         key = (charger_id, source_of(address))
         visits = self._visits.setdefault(key, _Visits())
         self._visits.move_to_end(key)
-        if len(self._visits) > limits.kept:
+        if len(self._visits) > self._limits.kept:
             self._visits.popitem(last=False)
-        if now < visits.out_until:
-            return Coming.KEPT_OUT
-        visits.at.append(now)
-        while visits.at[0] <= now - HOUR_S:
-            visits.at.popleft()
-        in_a_minute = sum(at > now - MINUTE_S for at in visits.at)
-        if len(visits.at) > limits.per_h and not charging:
-            visits.at.clear()
-            visits.out_until = now + limits.quarantine_s
-            return Coming.QUARANTINED
-        if in_a_minute > limits.per_min:
-            visits.out_until = now + limits.cold_s
-            return Coming.COLD
-        while len(visits.at) > limits.per_h:
-            visits.at.popleft()
-        return Coming.FINE
+        return visits

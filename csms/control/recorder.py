@@ -193,7 +193,7 @@ class StationRecorder:
             self.records.setdefault(charger_id, record)
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
-        """The token with the status that holds now (OCPP 1.6 §4.1)."""
+        """What a driver at the reader is answered (OCPP 1.6 §4.1): guesses are counted."""
         return await self._access.authorize(charger_id, id_token)
 
     async def start_session(self, report: StartReport) -> StartVerdict:
@@ -220,7 +220,8 @@ class StationRecorder:
             await self._stop(report)
         if report.id_token is None:
             return None
-        return await self.authorize(report.charger_id, report.id_token)
+        # Not `authorize`: a token named in a stop, perhaps weeks ago, is no guess at the reader.
+        return await self._access.tokens.authorize(report.charger_id, report.id_token)
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:

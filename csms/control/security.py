@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from csms.control.attempts import Buckets
+from csms.control.buckets import Buckets
 from csms.control.charger_security import SecurityDesk
 from csms.control.credentials import CredentialBook
 from csms.control.signing import CertificateSigning, Sign

@@ -8,6 +8,7 @@ from csms.control.recorder import StationRecorder
 from csms.control.remote import RemoteRequests
 from csms.control.station_loop import StationLoop
 from csms.control.status import SessionStatus
+from csms.control.tokens import Tokens
 from csms.control.view import session_status
 from csms.errors import (
     ChargerOfflineError,
@@ -39,6 +40,7 @@ class SessionRequests:
         clock: Clock,
         remote: RemoteRequests,
         recorder: StationRecorder,
+        tokens: Tokens,
         loop: Callable[[str], StationLoop],
         operator_id: str,
     ) -> None:
@@ -47,6 +49,7 @@ class SessionRequests:
         self._clock = clock
         self._remote = remote
         self._recorder = recorder
+        self._tokens = tokens
         self._loop = loop
         self._operator_id = operator_id
 
@@ -71,7 +74,7 @@ class SessionRequests:
         if not may_start(loop.state.connectors[connector]):
             raise ConnectorOccupiedError(_why_not(loop, connector))
         if id_token is not None:
-            token = await self._recorder.authorize(connector.charger_id, id_token)
+            token = await self._tokens.authorize(connector.charger_id, id_token)
             if token.status is not TokenStatus.ACCEPTED:
                 raise IdTokenRefusedError(f"id token {id_token!r} is {token.status.value}")
         session_id = await self._remote.start(

@@ -172,6 +172,7 @@ class Supervisor:
             clock=self._clock,
             remote=self._remote,
             recorder=self.recorder,
+            tokens=self._access.tokens,
             loop=self._loop,
             operator_id=self._settings.operator_id,
         )

@@ -17,7 +17,7 @@ from csms.station.tokens import Concurrency
 log = structlog.get_logger(__name__)
 
 ANSWER_S = 5.0
-"""How long a question waits for the database before it is answered from memory."""
+"""How long a question of a charger waits for the database before it is answered from memory."""
 
 REMEMBERED = 10_000
 """Tokens asked for last that are answered without the database (safety.md §3.3)."""

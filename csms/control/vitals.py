@@ -31,7 +31,8 @@ class VitalsPolicy:
     failed after `probe_timeout_s`.
 
     `memory_bytes` is what the process may take beyond what it started with: from `soft_memory` of
-    it meter values are shed as with a full disk, from `hard_memory` handshakes are refused. 0: any.
+    it meter values are shed as with a full disk, from `hard_memory` handshakes are refused, those
+    of chargers with a session from `last_memory`. 0: any.
     """
 
     tick_s: float = 0.1
@@ -46,6 +47,7 @@ class VitalsPolicy:
     memory_bytes: int = 0
     soft_memory: float = 0.70
     hard_memory: float = 0.85
+    last_memory: float = 0.95
 
 
 def _nothing(_now: float) -> None:
@@ -137,9 +139,10 @@ class Vitals:
         full = self._disk is not None and self._disk < self._policy.least_disk
         return full or self._memory >= self._policy.soft_memory
 
-    def takes_more(self) -> bool:
-        """Whether there is memory for another connection."""
-        return self._memory < self._policy.hard_memory
+    def takes_more(self, *, charging: bool = False) -> bool:
+        """Whether there is memory for another connection; `charging`: of one with a session."""
+        policy = self._policy
+        return self._memory < (policy.last_memory if charging else policy.hard_memory)
 
     async def unready(self) -> list[str]:
         """Why csms is not ready for chargers; empty when it is."""

@@ -19,6 +19,7 @@ from csms.ports.reports import (
     Topic,
 )
 from csms.ports.security import (
+    AUTHORIZATION_KEY,
     Admission,
     Approach,
     CertificateNames,
@@ -43,6 +44,7 @@ from csms.ports.store import (
 from csms.ports.tokens import IdToken, LocalListUpdate, TokenStatus, TokenStore
 
 __all__ = [
+    "AUTHORIZATION_KEY",
     "Admission",
     "Answer",
     "Approach",

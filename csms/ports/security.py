@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
+AUTHORIZATION_KEY = "AuthorizationKey"
+"""The configuration key in which a charger is told its key (security white paper §3.3)."""
+
 
 class SecurityProfile(IntEnum):
     """How a charger proves who it is (OCPP 1.6 security white paper §2): the higher, the better."""
@@ -73,6 +76,14 @@ class Doorkeeper(Protocol):
 
     async def judge(self, approach: Approach) -> Admission:
         """Decide. The answer, and how long it takes, does not show which chargers there are."""
+        ...
+
+    def came(self, charger_id: str, address: str) -> None:
+        """An admitted charger has come in; one that was sent away after all has not."""
+        ...
+
+    def sent_away(self, charger_id: str, address: str) -> None:
+        """Its connection is closed for a reason of our own: that it dials again is no fault."""
         ...
 
     def turned_away(self, kind: str, address: str, text: str) -> None:

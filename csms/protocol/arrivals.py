@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from csms.protocol.pace import TokenBucket
+from csms.control.buckets import TokenBucket
 
 Socket = TypeVar("Socket", bound=Hashable)
 

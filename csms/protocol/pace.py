@@ -1,4 +1,4 @@
-"""How fast one charger is read: token buckets that slow, and never drop. Pure; monotonic seconds.
+"""How fast one charger is read: it is slowed, and never cut short. Pure; monotonic seconds.
 
 A backlog after weeks without a connection is legal, and full of transactions: whoever sends too
 fast waits, by TCP, in its own queue. Parsing costs time by the character, so a bound on characters
@@ -10,6 +10,8 @@ and mending broken JSON adds 21 ms. At length nobody takes more than 50 ms/s (sa
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from csms.control.buckets import TokenBucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +27,6 @@ class PacePolicy:
     frames_burst: float = 60.0
     chars_per_s: float = 65_536.0
     chars_burst: float = 262_144.0
-
-
-class TokenBucket:
-    """Gains `per_s` a second, holds `most`, and may be overdrawn."""
-
-    def __init__(self, per_s: float, most: float, now: float) -> None:
-        self._per_s = per_s
-        self._most = most
-        self._tokens = most
-        self._at = now
-
-    def left(self, now: float) -> float:
-        """How many tokens there are; below zero what is owed."""
-        return min(self._most, self._tokens + (now - self._at) * self._per_s)
-
-    def take(self, count: float, now: float) -> float:
-        """Take so many; returns the seconds until nothing is owed any more, 0 at once."""
-        self._tokens = self.left(now) - count
-        self._at = now
-        return max(0.0, -self._tokens / self._per_s)
 
 
 class Pace:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -36,6 +36,9 @@ from csms.protocol.wire import ChargerSocket, WireLimits
 log = structlog.get_logger(__name__)
 
 CLOSE_PROTOCOL = 1002
+KEPT_FOR_SESSIONS = 0.1
+"""The share of all connections that only chargers with a session may take."""
+
 PROTOCOL_HEADER = "Sec-WebSocket-Protocol"
 
 
@@ -44,7 +47,8 @@ class ServerSettings:
     """Where to listen, and the bounds of it all.
 
     `accept_missing_subprotocol`: some chargers offer none and mean OCPP 1.6; OCPP-J 1.6 §3.1.2
-    wants them closed. Those in their handshake (`arrivals`) come on top of `max_connections`.
+    wants them closed. Of `max_connections` the last tenth is for chargers with a session; those in
+    their handshake (`arrivals`) come on top.
     `port` None: not without TLS; `tls_port` None: not with it.
     """
 
@@ -64,7 +68,15 @@ class ServerSettings:
     drain: DrainPolicy = field(default_factory=DrainPolicy)
 
 
-def _always() -> bool:
+class HasRoom(Protocol):
+    """Whether there is memory for another connection."""
+
+    def __call__(self, *, charging: bool) -> bool:
+        """Whether there is; `charging`: of a charger with a session."""
+        ...
+
+
+def _always(*, charging: bool) -> bool:  # noqa: ARG001 - for all alike
     """There is room."""
     return True
 
@@ -72,7 +84,7 @@ def _always() -> bool:
 class OcppServer:
     """Listens from `start` to `stop`; also an asynchronous context manager.
 
-    `has_room` tells whether there is memory for another connection.
+    `has_room` is asked before every connection.
     """
 
     def __init__(
@@ -85,7 +97,7 @@ class OcppServer:
         recorder: Recorder,
         frames: FrameLog,
         serve_action: ServeAction,
-        has_room: Callable[[], bool] = _always,
+        has_room: HasRoom = _always,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -208,7 +220,7 @@ class OcppServer:
         """Refuse, or leave on the request just the subprotocol to agree on."""
         assert isinstance(socket, ChargerSocket)
         headers = request.headers
-        if self._connections >= self._settings.max_connections or not self._has_room():
+        if not self._has_place(charging=True):
             return self._refuse(socket, request, FULL)
         try:
             verdict = await self._admit(socket, request)
@@ -219,14 +231,23 @@ class OcppServer:
             return self._refuse(socket, request, verdict)
         # Only now: those who guess have bounds of their own, and take nobody's place.
         charging = self._gate.has_session(verdict.charger_id)
+        if not self._has_place(charging=charging):
+            return self._refuse(socket, request, FULL)
         if not self._rate.take(self._clock.monotonic(), charging=charging):
             return self._refuse(socket, request, NOT_NOW)
+        self._door.came(verdict.charger_id, _address(socket))
         socket.visitor = verdict
         if headers.get_all(PROTOCOL_HEADER):
             del headers[PROTOCOL_HEADER]
         if verdict.subprotocol is not None:
             headers[PROTOCOL_HEADER] = verdict.subprotocol
         return None
+
+    def _has_place(self, *, charging: bool) -> bool:
+        most = self._settings.max_connections
+        if not charging:
+            most -= int(most * KEPT_FOR_SESSIONS)
+        return self._connections < most and self._has_room(charging=charging)
 
     async def _admit(self, socket: ChargerSocket, request: Request) -> Visitor | Refusal:
         headers = request.headers
@@ -265,6 +286,9 @@ class OcppServer:
         visitor = socket.visitor
         assert visitor is not None
         self._sockets.opened(socket)
+        socket.on_sent_away = functools.partial(
+            self._door.sent_away, visitor.charger_id, _address(socket)
+        )
         if not self._speaks_ocpp(visitor):
             # The letter of OCPP-J 1.6 §3.1.2: finish the handshake without the header, then close.
             log.info("no_common_subprotocol", charger_id=visitor.charger_id)

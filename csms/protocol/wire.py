@@ -20,21 +20,28 @@ from websockets.protocol import SEND_EOF, Event, State
 from websockets.server import ServerProtocol
 
 from csms.control.attempts import source_of
+from csms.control.buckets import TokenBucket
 from csms.ports import Clock
 from csms.protocol.arrivals import OpenSockets
 from csms.protocol.auth import Visitor
+from csms.protocol.connection import CLOSE_TRY_AGAIN
+from csms.protocol.drain import CLOSE_RESTART
 
 if TYPE_CHECKING:
     import asyncio
 
 log = structlog.get_logger(__name__)
 
+NOT_ITS_FAULT = frozenset({CLOSE_RESTART, CLOSE_TRY_AGAIN})
+CONTROL_BURST_S = 3.0
+"""So many seconds' worth of control frames may come at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class WireLimits:
     """Bounds of one socket (safety.md A11, §3.2).
 
-    Control frames are a token bucket holding three seconds' worth. A client that takes nothing of
+    Of control frames three seconds' worth may come at once. A client that takes nothing of
     what is buffered for it in `stuck_s` is dropped when it is next looked at: at the next frame
     either way, which is the next ping at the latest.
     """
@@ -66,13 +73,14 @@ class ChargerSocket(ServerConnection):
         self._limits = limits
         self._sockets = sockets
         self._pings = 0
-        self._control_tokens = 3 * limits.control_frames_per_s
-        self._control_at = clock.monotonic()
+        now = clock.monotonic()
+        rate = limits.control_frames_per_s
+        self._control = TokenBucket(rate, CONTROL_BURST_S * rate, now)
         self._written = 0
         self._taken = 0
-        self._taken_at = self._control_at
+        self._taken_at = now
         self._was_empty = True
-        self.heard_at = self._control_at
+        self.heard_at = now
         """When any frame last came, monotonic seconds."""
         self.pong_seen = False
         """Whether this client answers pings (some never do, so that alone proves nothing)."""
@@ -80,6 +88,8 @@ class ChargerSocket(ServerConnection):
         """Who this is, set when the handshake is let through."""
         self.on_closing: Callable[[], None] = _nobody
         """Called (more than once, perhaps) when the socket begins to close or is lost."""
+        self.on_sent_away: Callable[[], None] = _nobody
+        """Called when the socket is closed for no reason of the charger's."""
 
     # ------------------------------------------------------------------ for the shell above
 
@@ -113,6 +123,8 @@ class ChargerSocket(ServerConnection):
         if self.state is State.OPEN:
             self.protocol.send_close(code, reason)
             self._flush()
+            if code in NOT_ITS_FAULT:
+                self.on_sent_away()
 
     def abort(self) -> None:
         """Drop the TCP connection and everything buffered for it."""
@@ -196,12 +208,9 @@ class ChargerSocket(ServerConnection):
         super().process_event(event)
 
     def _count_control(self, frame: Frame) -> None:
-        rate = self._limits.control_frames_per_s
-        grown = self._control_tokens + (self.heard_at - self._control_at) * rate
-        self._control_tokens = min(3 * rate, grown) - 1
-        self._control_at = self.heard_at
+        owed_s = self._control.take(1, self.heard_at)
         if frame.opcode is Opcode.PONG:
             self.pong_seen = True
-        if self._control_tokens < 0 and not self.transport.is_closing():
+        if owed_s > 0 and not self.transport.is_closing():
             log.warning("too_many_control_frames", peer=str(self.remote_address))
             self.transport.abort()

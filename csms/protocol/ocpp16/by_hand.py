@@ -11,11 +11,12 @@ from typing import Any
 
 from csms.dispatch.by_hand import Availability, NewKey, Reach
 from csms.dispatch.commands import PHASES_ASSUMED
+from csms.ports import AUTHORIZATION_KEY
 from csms.protocol.ocpp16 import fields, requests
 from csms.protocol.ocpp16.smart_charging import PROFILE_IDS
 from csms.station.model import RateUnit
 
-AUTHORIZATION_KEY = fields.fold("AuthorizationKey")
+_AUTHORIZATION_KEY = fields.fold(AUTHORIZATION_KEY)
 BEGUN_BEFORE_S = 60.0
 """So long a schedule must have begun to be in force by any clock that is nearly right."""
 _ENDS = frozenset({"validFrom", "validTo", "recurrencyKind"})
@@ -46,7 +47,7 @@ def new_key(action: str, payload: Mapping[str, Any]) -> NewKey | None:
     """
     if action != requests.CHANGE_CONFIGURATION:
         return None
-    if fields.fold(fields.text(payload.get("key"))) != AUTHORIZATION_KEY:
+    if fields.fold(fields.text(payload.get("key"))) != _AUTHORIZATION_KEY:
         return None
     told = payload.get("value")
     return NewKey(told if isinstance(told, str) else "")

@@ -13,7 +13,7 @@ import contextlib
 from pathlib import Path
 
 from tests.e2e.dialogue import Csms, Dialogue, csms_of, start, station, stop, until
-from tests.e2e.secured import BOOT, KEY, OTHER_KEY, UNPROVEN, basic, secured
+from tests.e2e.secured import KEY, OTHER_KEY, UNPROVEN, basic, boot, secured
 
 ROUNDS = 80
 
@@ -66,14 +66,12 @@ async def test_an_outsider_disturbs_no_charger_that_has_a_key(tmp_path: Path) ->
     async with secured(tmp_path) as csms:
         await csms.secure("CP001", 1, key=KEY)
         async with csms.dial("CP001", basic("CP001", KEY)) as charger:
-            await charger.send('[2,"b","BootNotification",{}]')
-            await charger.recv()
-            assert BOOT[2] == "BootNotification"
+            await boot(charger)
             for headers in (None, basic("CP001", OTHER_KEY)):
                 assert await csms.outcome("CP001", headers) == UNPROVEN
-            await asyncio.sleep(0.05)
             await charger.send('[2,"h","Heartbeat",{}]')
             async with asyncio.timeout(5):
                 while not str(await charger.recv()).startswith('[3,"h"'):
                     pass
-        assert len(await csms.events()) >= 1
+        found = [(event["kind"], event["chargerId"]) for event in await csms.events()]
+        assert found == [("authentication_failed", "CP001")] * 2

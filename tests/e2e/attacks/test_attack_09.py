@@ -4,13 +4,12 @@ The row refuses doubled keys and NaN; csms reads them as `csms/protocol/framing.
 counts is that they cost nothing. A value that is not a number, which some chargers print, is null,
 so that it reaches no sum and costs no stop its message. To look for doubled keys would make
 decoding half as slow again, and there is no second reader to take them for something else. The
-row's 10^7 mutated frames are `python -m tests.fuzz`. The bound on one frame is the setting
-`max_frame_bytes`.
+row's 10^7 mutated frames are `python -m tests.fuzz`, which also prints how many frames a second it
+reads. The bound on one frame is the setting `max_frame_bytes`.
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import psutil
@@ -20,9 +19,6 @@ from tests.e2e.attacks.test_attack_07 import sane
 from tests.e2e.dialogue import csms_of, station
 
 FRAME = 1_048_576
-SLOW_S = 5.0
-"""One frame may take no longer, on a machine that is busy with much else."""
-
 GROWTH_BYTES = 60_000_000
 MANY = FRAME // 4
 
@@ -68,7 +64,7 @@ def test_no_bomb_is_larger_than_a_frame_may_be(name: str) -> None:
     assert len(BOMBS[name]) <= FRAME
 
 
-async def test_a_bomb_costs_neither_time_nor_memory(tmp_path: Path) -> None:
+async def test_after_each_bomb_everybody_is_heard_and_no_memory_is_gone(tmp_path: Path) -> None:
     process = psutil.Process()
     async with (
         csms_of(
@@ -81,11 +77,9 @@ async def test_a_bomb_costs_neither_time_nor_memory(tmp_path: Path) -> None:
         for name, bomb in BOMBS.items():
             async with csms.dial("A") as charger:
                 await charger.boot()
-                began = time.monotonic()
                 await charger.socket.send(bomb)
                 # Whatever became of it, the charger is heard again, and so is everybody.
                 assert await charger.told("Heartbeat", {}), name
                 assert await other.told("Heartbeat", {}), name
-                assert time.monotonic() - began < SLOW_S, name
         await sane(csms)
         assert process.memory_info().rss - before < GROWTH_BYTES

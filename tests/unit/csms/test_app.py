@@ -182,6 +182,7 @@ def test_settings_reach_the_server() -> None:
             ocpp_host="::1",
             ocpp_port=9001,
             max_frame_bytes=5_000,
+            max_connections=70,
             write_buffer_bytes=20_000,
             charger_messages_per_s=3.0,
             charger_messages_burst=7,
@@ -203,6 +204,7 @@ def test_settings_reach_the_server() -> None:
     )
     assert (settings.host, settings.port) == ("::1", 9001)
     assert settings.max_frame_bytes == 5_000
+    assert settings.max_connections == 70
     assert settings.wire.write_buffer_bytes == 20_000
     assert settings.connection.pace == PacePolicy(3.0, 7, 300_000, 300_000)
     assert settings.connection.outward_calls == 4

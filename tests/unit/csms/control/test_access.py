@@ -60,6 +60,24 @@ async def test_a_charger_that_guesses_is_refused_unseen_for_a_while() -> None:
         assert (await it.recorder.authorize("A", "GOOD")).status is TokenStatus.ACCEPTED
 
 
+async def test_tokens_named_in_stops_are_no_guesses() -> None:
+    async with desk(STRICT) as it:
+        await it.rig.store.save_token(IdToken("GOOD"))
+        for number in range(2 * MOST_REFUSED):
+            verdict = await it.stop(None, id_token=f"T{number}")
+            assert verdict == IdToken(f"T{number}", TokenStatus.INVALID)
+        assert (await it.recorder.authorize("A", "GOOD")).status is TokenStatus.ACCEPTED
+        assert it.rig.kinds().count("token_guessing") == 0
+
+
+async def test_while_somebody_guesses_a_stop_gets_the_truth_of_its_token() -> None:
+    async with desk(STRICT) as it:
+        await it.rig.store.save_token(IdToken("GOOD"))
+        for number in range(MOST_REFUSED):
+            await it.recorder.authorize("A", f"T{number}")
+        assert await it.stop(None, id_token="GOOD") == IdToken("GOOD")  # noqa: S106
+
+
 def two_stations() -> tuple[Station, Station]:
     one = replace(station(charger("A")), station_id="ONE")
     return one, replace(station(charger("B")), station_id="TWO")

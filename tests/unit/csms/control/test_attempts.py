@@ -56,6 +56,36 @@ def test_a_proven_charger_is_not_held_up_by_its_neighbours() -> None:
     assert not attempts.may_try("CP3", "10.0.0.1", 0.0)
 
 
+def test_a_proven_charger_is_not_held_up_by_wrong_keys_in_its_own_name() -> None:
+    attempts = Attempts(LIMITS)
+    attempts.succeeded("CP1", "10.0.0.1")
+    for second in range(600):
+        # As fast as anybody was let through before: ten in a minute, and more.
+        for _ in range(9):
+            attempts.failed("CP1", "10.0.0.1", float(second))
+        assert attempts.may_try("CP1", "10.0.0.1", float(second))
+    assert not attempts.may_try("CP3", "10.0.0.1", 599.0)
+
+
+def test_also_at_a_proven_charger_guesses_are_bounded_and_told() -> None:
+    attempts = Attempts(LIMITS)
+    attempts.succeeded("CP1", "10.0.0.1")
+    told = [attempts.failed("CP1", "10.0.0.1", 0.0) for _ in range(600)]
+    assert not attempts.may_try("CP1", "10.0.0.1", 0.0)
+    assert attempts.may_try("CP1", "10.0.0.1", 0.11)
+    assert attempts.may_try("CP1", "10.0.0.2", 0.0)
+    # The bucket of the source was empty first.
+    assert [number for number, tells in enumerate(told) if tells] == [4, 599]
+
+
+def test_nowhere_is_a_proven_charger_held_up_sooner_than_others() -> None:
+    attempts = Attempts(AttemptLimits(per_source_per_min=5_000, per_charger_per_min=1_000))
+    attempts.succeeded("CP1", "10.0.0.1")
+    for _ in range(999):
+        attempts.failed("CP1", "10.0.0.1", 0.0)
+    assert attempts.may_try("CP1", "10.0.0.1", 0.0)
+
+
 def test_time_heals() -> None:
     attempts = Attempts(LIMITS)
     for _ in range(20):
@@ -85,4 +115,5 @@ def test_memory_is_bounded_whoever_comes() -> None:
         attempts.may_tell(address, 0.0)
         attempts.failed(f"CP{number}", address, 0.0)
         attempts.succeeded(f"CP{number}", address)
-    assert len(attempts) == 4 * LIMITS.kept
+        attempts.failed(f"CP{number}", address, 0.0)
+    assert len(attempts) == 5 * LIMITS.kept

@@ -77,6 +77,13 @@ class Entrance:
     async def lets_in(self, charger_id: str | None = "CP1", **shown: Any) -> bool:
         return await self.judge(charger_id, **shown) is Admission.ADMITTED
 
+    async def enter(self, charger_id: str = "CP1") -> Admission:
+        """It comes, and goes in when it is admitted."""
+        found = await self.judge(charger_id)
+        if found is Admission.ADMITTED:
+            self.door.came(charger_id, HERE)
+        return found
+
     async def events(self) -> list[tuple[str, str, str]]:
         """Kind, charger and text, oldest first."""
         self.door.tell_refusals()
@@ -120,20 +127,36 @@ async def test_a_charger_that_must_show_something_is_known_by_its_exact_name() -
 
 async def test_a_charger_that_comes_again_and_again_is_told_to_wait_and_told_of() -> None:
     it = await entrance(anonymous=True)
-    assert [await it.judge() for _ in range(12)] == [Admission.ADMITTED] * 10 + [
-        Admission.TOO_MANY
-    ] * 2
+    found = [await it.enter() for _ in range(12)]
+    assert found == [Admission.ADMITTED] * 10 + [Admission.TOO_MANY] * 2
     assert [event[:2] for event in await it.events()] == [("reconnects_too_often", "CP1")]
     assert await it.lets_in("CP2")
     it.clock.advance(61.0)
     assert await it.lets_in()
 
 
+async def test_a_charger_that_waits_for_its_place_in_a_storm_is_not_counted() -> None:
+    it = await entrance(anonymous=True)
+    for _ in range(200):
+        assert await it.lets_in()
+        it.clock.advance(1.0)
+    assert await it.events() == []
+
+
+async def test_a_charger_that_is_closed_while_the_database_is_down_is_not_kept_out() -> None:
+    it = await entrance(anonymous=True)
+    for _ in range(120):
+        assert await it.enter() is Admission.ADMITTED
+        it.clock.advance(30.0)
+        it.door.sent_away("CP1", HERE)
+    assert await it.events() == []
+
+
 async def test_a_charger_that_is_charging_is_kept_out_for_a_minute_at_most() -> None:
     it = await entrance(anonymous=True)
     it.gate.charging.add("CP1")
     for _ in range(70):
-        assert await it.lets_in()
+        assert await it.enter() is Admission.ADMITTED
         it.clock.advance(30.0)
     it.gate.charging.clear()
     assert not await it.lets_in()
@@ -291,6 +314,14 @@ async def test_a_charger_that_was_let_in_before_is_not_held_up_by_others() -> No
     for number in range(50):
         await at.judge(f"X{number}", password=OTHER)
     assert await at.judge("X99", password=OTHER) is Admission.TOO_MANY
+    assert await at.lets_in(password=KEY)
+
+
+async def test_nor_by_wrong_keys_in_its_own_name() -> None:
+    at = await entrance(must(1))
+    assert await at.lets_in(password=KEY)
+    for _ in range(50):
+        assert await at.judge(password=OTHER) is Admission.REFUSED
     assert await at.lets_in(password=KEY)
 
 

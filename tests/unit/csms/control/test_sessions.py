@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from csms.control.guesses import MOST_REFUSED
 from csms.control.recorder import RecorderSettings
 from csms.control.supervisor import UnknownChargers
 from csms.errors import (
@@ -75,6 +76,20 @@ async def test_a_session_is_started_from_afar() -> None:
         assert it.link.named("remote_start") == [(A1, "CSMS")]
         other = await it.supervisor.sessions().start("SITE", A2, id_token="MINE")  # noqa: S106
         assert (other.id_token, other.vehicle_max_w) == ("MINE", None)
+
+
+async def test_an_operator_starts_a_session_while_somebody_guesses_at_the_reader() -> None:
+    strict = RecorderSettings(accept_unknown_tokens=False)
+    async with site(two_chargers(), recorder=strict) as it:
+        it.obeying()
+        await it.connect("A")
+        await it.store.save_token(IdToken("GOOD"))
+        for number in range(MOST_REFUSED):
+            await it.supervisor.recorder.authorize("A", f"T{number}")
+        refused = await it.supervisor.recorder.authorize("A", "GOOD")
+        assert refused.status is TokenStatus.INVALID
+        shown = await it.supervisor.sessions().start("SITE", A1, id_token="GOOD")  # noqa: S106
+        assert shown.connector == A1
 
 
 async def offline(it: Site) -> None:

@@ -59,7 +59,7 @@ def test_the_defaults_are_those_of_the_reference() -> None:
     policy = VitalsPolicy()
     assert (policy.tick_s, policy.warn_lag_s, policy.ready_lag_s) == (0.1, 0.25, 1.0)
     assert (policy.warn_disk, policy.least_disk) == (0.10, 0.05)
-    assert (policy.soft_memory, policy.hard_memory) == (0.70, 0.85)
+    assert (policy.soft_memory, policy.hard_memory, policy.last_memory) == (0.70, 0.85, 0.95)
 
 
 async def test_when_all_is_well_it_is_ready() -> None:
@@ -129,6 +129,17 @@ async def test_memory_is_shed_first_and_refused_then() -> None:
     for _ in range(11):
         bench.tick()
     assert await bench.vitals.unready() == ["it has no more memory"]
+
+
+def test_the_last_memory_is_for_chargers_with_a_session() -> None:
+    bench = Bench(VitalsPolicy(memory_bytes=100))
+    found = []
+    for resident in (1_084, 1_085, 1_094, 1_095):
+        bench.resident = resident
+        for _ in range(11):
+            bench.tick()
+        found.append((bench.vitals.takes_more(), bench.vitals.takes_more(charging=True)))
+    assert found == [(True, True), (False, True), (False, True), (False, False)]
 
 
 async def test_a_probe_is_written_at_most_once_a_second() -> None:

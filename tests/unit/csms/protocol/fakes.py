@@ -192,6 +192,8 @@ class OpenDoor:
         self.gate = gate
         self.seen: list[Approach] = []
         self.away: list[tuple[str, str, str]] = []
+        self.came_in: list[tuple[str, str]] = []
+        self.closed_for_us: list[tuple[str, str]] = []
 
     def known_as(self, names: Sequence[str]) -> str | None:
         return self.gate.known_as(names)
@@ -205,6 +207,12 @@ class OpenDoor:
 
     def turned_away(self, kind: str, address: str, text: str) -> None:
         self.away.append((kind, address, text))
+
+    def came(self, charger_id: str, address: str) -> None:
+        self.came_in.append((charger_id, address))
+
+    def sent_away(self, charger_id: str, address: str) -> None:
+        self.closed_for_us.append((charger_id, address))
 
 
 class KeptFacts:

@@ -182,6 +182,12 @@ class Door:
         self.asked.append(approach)
         return Admission.ADMITTED if approach.charger_id == "CP1" else self.otherwise
 
+    def came(self, charger_id: str, address: str) -> None:
+        raise AssertionError("whether it comes in is not decided here")
+
+    def sent_away(self, charger_id: str, address: str) -> None:
+        raise AssertionError("it has not come in")
+
     def turned_away(self, kind: str, address: str, text: str) -> None:
         self.away.append((kind, address))
 

@@ -1,20 +1,12 @@
 from __future__ import annotations
 
-from csms.protocol.pace import Pace, PacePolicy, TokenBucket
+from csms.protocol.pace import Pace, PacePolicy
 
 POLICY = PacePolicy(frames_per_s=10.0, frames_burst=3.0, chars_per_s=100.0, chars_burst=400.0)
 
 
 def test_the_defaults_are_those_of_the_reference() -> None:
     assert PacePolicy() == PacePolicy(10.0, 60.0, 65_536.0, 262_144.0)
-
-
-def test_a_bucket_may_be_overdrawn_and_holds_no_more_than_its_most() -> None:
-    bucket = TokenBucket(2.0, 4.0, 0.0)
-    assert bucket.take(4, 0.0) == 0.0
-    assert bucket.take(3, 0.0) == 1.5
-    assert bucket.left(1.0) == -1.0
-    assert bucket.left(100.0) == 4.0
 
 
 def test_a_burst_is_taken_at_once_and_then_a_frame_each_tenth() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -26,26 +26,29 @@ from tests.unit.csms.protocol.fakes import (
 SETTINGS = ServerSettings(host="127.0.0.1", port=0)
 OCPP = [Subprotocol("ocpp1.6")]
 BOOT = '[2,"b","BootNotification",{}]'
+EVERYBODY = frozenset({True, False})
+"""Both those with a session and those without."""
 
 
 class Bench:
     """A server on a free port and what it records."""
 
     def __init__(
-        self, settings: ServerSettings = SETTINGS, has_room: Callable[[], bool] = lambda: True
+        self, settings: ServerSettings = SETTINGS, room_for: frozenset[bool] = EVERYBODY
     ) -> None:
         clock = LoopClock()
         self.gate = OpenGate()
+        self.door = OpenDoor(self.gate)
         self.recorder = KeptFacts(clock)
         self.server = OcppServer(
             settings,
             clock=clock,
             gate=self.gate,
-            door=OpenDoor(self.gate),
+            door=self.door,
             recorder=self.recorder,
             frames=KeptFrames(),
             serve_action=serve_action,
-            has_room=has_room,
+            has_room=lambda *, charging: charging in room_for,
         )
 
     def url(self, identity: str = "CP1") -> str:
@@ -111,12 +114,34 @@ async def test_a_charger_that_cannot_be_remembered_is_told_to_come_again() -> No
 
 
 async def test_without_memory_nobody_is_let_in() -> None:
-    bench = Bench(has_room=lambda: False)
+    bench = Bench(room_for=frozenset())
     async with bench.server:
         with pytest.raises(InvalidStatus) as refused:
             await connect(bench.url("CP1"), subprotocols=OCPP)
         assert refused.value.response.status_code == 503
         assert 30 <= int(refused.value.response.headers["Retry-After"]) <= 60
+
+
+async def test_the_last_places_are_for_chargers_with_a_session() -> None:
+    bench = Bench(replace(SETTINGS, max_connections=10))
+    bench.gate.charging |= {"BUSY1", "BUSY2"}
+    async with bench.server, contextlib.AsyncExitStack() as stack:
+        for name in (*(f"CP{number}" for number in range(9)), "BUSY1"):
+            if name == "BUSY1":
+                assert await outcome(bench, "CP9") == 503
+            dialled = connect(bench.url(name), subprotocols=OCPP)
+            charger = await stack.enter_async_context(dialled)
+            await charger.send(BOOT)
+            await charger.recv()
+        assert await outcome(bench, "BUSY2") == 503
+    assert "CP9" not in {name for name, _ in bench.door.came_in}
+
+
+async def test_the_last_memory_is_for_chargers_with_a_session() -> None:
+    bench = Bench(room_for=frozenset({True}))
+    bench.gate.charging.add("BUSY")
+    async with bench.server:
+        assert [await outcome(bench, name) for name in ("CP1", "BUSY")] == [503, 101]
 
 
 async def test_draining_accepts_nobody_and_closes_everybody_for_a_restart() -> None:
@@ -144,6 +169,25 @@ async def test_beyond_the_rate_only_chargers_that_are_charging_come_in() -> None
         outcomes = [await outcome(bench, name) for name in ("A", "B", "C", "BUSY", "%zz")]
     # Who is no charger is told so, and takes nobody's place.
     assert outcomes == [101, 101, 503, 101, 401]
+    # Who had to wait for its place has not come in yet.
+    assert [name for name, _ in bench.door.came_in] == ["A", "B", "BUSY"]
+
+
+async def test_the_door_hears_who_is_sent_away_for_no_fault_of_its_own() -> None:
+    bench = Bench()
+    await bench.server.start()
+    async with connect(bench.url("CP1"), subprotocols=OCPP) as charger:
+        await charger.send(BOOT)
+        await charger.recv()
+        async with connect(bench.url("CP2"), subprotocols=OCPP) as other:
+            await other.send(BOOT)
+            await other.recv()
+        assert bench.door.closed_for_us == []
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(charger.wait_closed())
+            await bench.server.drain()
+    assert bench.door.closed_for_us == [("CP1", "127.0.0.1")]
+    await bench.server.stop()
 
 
 async def outcome(bench: Bench, identity: str) -> int:

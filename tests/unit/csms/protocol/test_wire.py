@@ -204,6 +204,28 @@ async def test_a_close_is_written_without_waiting() -> None:
 
 
 @virtual
+@pytest.mark.parametrize(("code", "told"), [(1000, 0), (1008, 0), (1012, 1), (1013, 1)])
+async def test_a_close_that_is_not_the_chargers_fault_is_told_once(code: int, told: int) -> None:
+    bench = Bench()
+    calls: list[None] = []
+    bench.socket.on_sent_away = lambda: calls.append(None)
+    await bench.shake_hands()
+    bench.socket.start_close(code, "restarting")
+    bench.socket.start_close(code, "again")
+    assert len(calls) == told
+
+
+@virtual
+async def test_a_close_of_the_chargers_own_is_its_own() -> None:
+    bench = Bench()
+    bench.socket.on_sent_away = lambda: pytest.fail("nobody sent it away")
+    await bench.shake_hands()
+    bench.client.send_close(1013)
+    bench.deliver()
+    assert not bench.can_write()
+
+
+@virtual
 async def test_whoever_serves_the_socket_hears_of_its_end() -> None:
     bench = Bench()
     await bench.shake_hands()
