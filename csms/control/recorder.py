@@ -71,11 +71,6 @@ CLOCK_AHEAD_S = 60.0
 """A time that lies further ahead of ours says nothing of what came first."""
 
 
-def _never() -> bool:
-    """Everything is kept."""
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class RecorderSettings(TokenPolicy):
     """How chargers and tokens are answered.
@@ -93,7 +88,7 @@ class StationRecorder:
 
     `loop_of` finds the loop a charger belongs to, None for a charger of no station. `records` is
     what is remembered of the chargers, by id, and `reports` what they said beside charging; both
-    are kept up to date here.
+    are kept up to date here. `sheds` tells whether samples within a session are not kept for now.
     """
 
     def __init__(
@@ -106,6 +101,7 @@ class StationRecorder:
         settings: RecorderSettings,
         access: Access,
         security: Security,
+        sheds: Callable[[], bool],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -117,8 +113,7 @@ class StationRecorder:
         self._security = security
         self._past = PastTransactions()
         self._boots = Boots(settings.boots)
-        self.sheds: Callable[[], bool] = _never
-        """Whether samples within a session are not kept for now; whoever sees all sets it."""
+        self._sheds = sheds
         self.records: dict[str, ChargerRecord] = {}
         self.reports = ReportBook(store)
 
@@ -148,7 +143,13 @@ class StationRecorder:
             self.records[report.charger_id] = record
         self.record(
             ChargerBooted(
-                report.charger_id, now, report.vendor, report.model, report.serial, report.firmware
+                report.charger_id,
+                now,
+                report.vendor,
+                report.model,
+                report.serial,
+                report.firmware,
+                pending=wait_s is not None,
             )
         )
         if wait_s is not None:
@@ -240,7 +241,7 @@ class StationRecorder:
             return
         if isinstance(fact, MeterSample):
             session = session_of_sample(loop.state, fact)
-            if fact.context in BOUNDARIES or not self.sheds():
+            if fact.context in BOUNDARIES or not self._sheds():
                 self._store.sample(None if session is None else session.session_id, fact)
             if session is None and self._past.has(fact.connector.charger_id, fact.transaction_id):
                 return
