@@ -156,6 +156,7 @@ def _built(
         clock=clock,
         settings=supervisor_settings(config),
         security=security,
+        sheds=wiring.sheds,
     )
     told = functools.partial(link.disconnect, reason="it has a new key")
     door = DoorKeeper(supervisor, security.book, kept, clock, door_settings(config), told)
@@ -168,7 +169,6 @@ def _built(
         policy=vitals_policy(config, settings.max_connections),
         on_beat=watchdog.beat,
     )
-    supervisor.recorder.sheds = vitals.sheds
     server = OcppServer(
         settings,
         clock=clock,
@@ -179,18 +179,22 @@ def _built(
         serve_action=routes.serve,
         has_room=vitals.takes_more,
     )
-    wiring.supervisor, wiring.server = supervisor, server
+    wiring.supervisor, wiring.server, wiring.vitals = supervisor, server, vitals
     return _Parts(supervisor, security, door, server, vitals, watchdog)
 
 
 class _Wiring:
-    """The link needs the server and the supervisor, and both of them need the link."""
+    """The link needs the server and the supervisor, and both need the link; so with the vitals."""
 
     server: OcppServer
     supervisor: Supervisor
+    vitals: Vitals
 
     def connection(self, charger_id: str) -> Connection | None:
         return self.server.connection(charger_id)
+
+    def sheds(self) -> bool:
+        return self.vitals.sheds()
 
     def late_answer(self, command: SetLimit, answer: Answer) -> None:
         self.supervisor.late_answer(command, answer)

@@ -99,6 +99,8 @@ def _stopping(stop: asyncio.Event) -> Iterator[None]:
         stop.set()
         for number in asked:
             loop.remove_signal_handler(number)
+            # Of SIGINT Python would make a KeyboardInterrupt, which cancels what is to end in turn.
+            signal.signal(number, signal.SIG_DFL)
 
     for number in asked:
         loop.add_signal_handler(number, on_signal)

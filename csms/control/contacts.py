@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from csms.control.contact import Contact
+from csms.control.patience import PatientLink
 from csms.control.registration import (
     RegistrationSettings,
     ask_for_statuses,
@@ -38,10 +40,22 @@ UNANSWERED = frozenset({Outcome.TIMEOUT, Outcome.NOT_SENT})
 """What waits in vain waits behind a call that the charger does not answer."""
 
 
+class Taker(Protocol):
+    """What takes items, one after the other: the loop of the station."""
+
+    def post(self, item: Registered) -> None:
+        """Take this. Never blocks."""
+        ...
+
+    async def caught_up(self) -> None:
+        """Returns when everything posted before has been acted on."""
+        ...
+
+
 class Contacts:
     """Which chargers of one station are connected, and since when.
 
-    `post` gets a `Registered` for each thing a charger has told of how it takes limits; no limit is
+    `loop` gets a `Registered` for each thing a charger has told of how it takes limits; no limit is
     sent before the first.
     """
 
@@ -51,13 +65,14 @@ class Contacts:
         link: ChargerLink,
         settings: RegistrationSettings,
         set_ups: SetUpBook,
-        post: Callable[[Registered], None],
+        loop: Taker,
     ) -> None:
         self._state = state
         self._link = link
+        self._patient = PatientLink(link, settings.again_s)
         self._settings = settings
         self._set_ups = set_ups
-        self._post = post
+        self._loop = loop
         self._live: dict[str, Contact] = {}
         self._registrations: dict[str, asyncio.Task[None]] = {}
 
@@ -83,19 +98,27 @@ class Contacts:
         self._set_ups.connected(charger.charger_id)
         self._begin(charger, now, tasks)
 
-    def booted(self, charger: Charger, tasks: asyncio.TaskGroup) -> None:
-        """The charger has booted: it may have lost its settings, and answers that were awaited."""
+    def booted(self, charger: Charger, tasks: asyncio.TaskGroup, *, pending: bool) -> None:
+        """The charger has booted: it may have lost its settings, and what it was being asked.
+
+        `pending`: csms has told it to boot again.
+        """
+        self._set_ups.booted(charger.charger_id, pending=pending)
         contact = self._live.get(charger.charger_id)
-        if self._set_ups.booted(charger.charger_id) and contact is not None:
+        if contact is not None:
             self._begin(charger, contact.since, tasks)
 
     def _begin(self, charger: Charger, since: float, tasks: asyncio.TaskGroup) -> None:
-        earlier = self._registrations.pop(charger.charger_id, None)
+        self._end(charger.charger_id)
+        if not charger.quiet:
+            asking = tasks.create_task(self._register(charger, since))
+            self._registrations[charger.charger_id] = asking
+
+    def _end(self, charger_id: str) -> None:
+        """Ask it no more; what waits to be sent is taken back."""
+        earlier = self._registrations.pop(charger_id, None)
         if earlier is not None:
             earlier.cancel()
-        if charger.quiet:
-            return
-        self._registrations[charger.charger_id] = tasks.create_task(self._register(charger, since))
 
     def closed(self, charger_id: str) -> None:
         """The charger's connection has ended."""
@@ -112,19 +135,22 @@ class Contacts:
     def keep_only(self, charger_ids: Collection[str]) -> None:
         """Forget all others: nobody will tell that the socket of one that is gone was closed."""
         self._live = {c: known for c, known in self._live.items() if c in charger_ids}
+        for charger_id in self._registrations.keys() - set(charger_ids):
+            self._end(charger_id)
         self._set_ups.keep_only(charger_ids)
 
     async def _register(self, charger: Charger, since: float) -> None:
         charger_id = charger.charger_id
         try:
             await self._sit_out(charger_id, since)
-            unit = await rate_unit(charger, self._link)
-            # Limits first: they are not held up by what is nice to know.
-            self._post(Registered(charger_id, since, Capability(unit=unit)))
+            unit = await rate_unit(charger, self._patient)
+            self._loop.post(Registered(charger_id, since, Capability(unit=unit)))
+            # Limits first: one question is enough to hold them up, if the charger hangs on it.
+            await self._loop.caught_up()
             wanted = settings_of(charger, self._settings)
-            await self._set_ups.set_up(charger_id, self._link, wanted)
-            said = await hints(charger, self._link)
-            self._post(Registered(charger_id, since, said))
+            await self._set_ups.set_up(charger_id, self._patient, wanted)
+            said = await hints(charger, self._patient)
+            self._loop.post(Registered(charger_id, since, said))
             await ask_for_statuses(charger, self._link, self._state, self._settings)
         except Exception:  # boundary: a charger that cannot be set up must not stop the station
             log.exception("registration_failed", charger=charger_id)
@@ -134,6 +160,6 @@ class Contacts:
         waited = False
         while (wait_s := self._set_ups.loop_ends_in_s(charger_id)) > 0:
             if not waited:
-                self._post(Registered(charger_id, since, Capability()))
+                self._loop.post(Registered(charger_id, since, Capability()))
             waited = True
             await asyncio.sleep(wait_s)

@@ -72,11 +72,6 @@ CLOCK_AHEAD_S = 60.0
 """A time that lies further ahead of ours says nothing of what came first."""
 
 
-def _never() -> bool:
-    """Everything is kept."""
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class RecorderSettings(TokenPolicy):
     """How chargers and tokens are answered.
@@ -96,7 +91,7 @@ class StationRecorder:
 
     `loop_of` finds the loop a charger belongs to, None for a charger of no station. `records` is
     what is remembered of the chargers, by id, and `reports` what they said beside charging; both
-    are kept up to date here.
+    are kept up to date here. `sheds` tells whether what is worth least is not kept for now.
     """
 
     def __init__(
@@ -109,6 +104,7 @@ class StationRecorder:
         settings: RecorderSettings,
         access: Access,
         security: Security,
+        sheds: Callable[[], bool],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -120,11 +116,7 @@ class StationRecorder:
         self._security = security
         self._past = PastTransactions()
         self._boots = Boots(settings.boots)
-        self.sheds: Callable[[], bool] = _never
-        """Whether what is worth least is not kept for now; whoever sees all sets it.
-
-        That is samples within a session, DataTransfer and diagnostics (safety.md §3.1).
-        """
+        self._sheds = sheds
         self.records: dict[str, ChargerRecord] = {}
         self.reports = ReportBook(store)
 
@@ -143,7 +135,13 @@ class StationRecorder:
         # Its limits may be gone: that must not wait for the database.
         self.record(
             ChargerBooted(
-                report.charger_id, now, report.vendor, report.model, report.serial, report.firmware
+                report.charger_id,
+                now,
+                report.vendor,
+                report.model,
+                report.serial,
+                report.firmware,
+                pending=wait_s is not None,
             )
         )
         record = ChargerRecord(
@@ -268,7 +266,7 @@ class StationRecorder:
             return
         if isinstance(fact, MeterSample):
             session = session_of_sample(loop.state, fact)
-            if fact.context in BOUNDARIES or not self.sheds():
+            if fact.context in BOUNDARIES or not self._sheds():
                 self._store.sample(None if session is None else session.session_id, fact)
             if session is None and self._past.has(fact.connector.charger_id, fact.transaction_id):
                 return
@@ -280,7 +278,7 @@ class StationRecorder:
         A security event has one place: with all others.
         """
         loop = self._loop_of(report.charger_id)
-        if loop is None or (report.topic in SHED_TOPICS and self.sheds()):
+        if loop is None or (report.topic in SHED_TOPICS and self._sheds()):
             return
         security = report.topic is Topic.SECURITY
         kind = "security_event" if security else "charger_reported"
@@ -300,7 +298,7 @@ class StationRecorder:
     def note(self, charger_id: str, action: str, detail: Mapping[str, Any]) -> None:
         """Put a message that changes nothing in the model among the events."""
         loop = self._loop_of(charger_id)
-        if loop is not None and not (action in SHED_ACTIONS and self.sheds()):
+        if loop is not None and not (action in SHED_ACTIONS and self._sheds()):
             words = " ".join(f"{key}={value}" for key, value in detail.items())
             self._events.add(loop.station_id, "charger_said", f"{charger_id} {action} {words}")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from csms.control.wanted_settings import Setting, wanted_settings
 from csms.dispatch.capability import Capability, Proof
-from csms.ports import ChargerLink, Outcome
+from csms.ports import Answer, ChargerLink, Outcome
 from csms.station.model import Charger, ConnectorKey, CurrentType, RateUnit
 from csms.station.state import ConnectorStatus, StationState
 
@@ -27,15 +29,25 @@ class RegistrationSettings:
 
     `meter_interval_s`: how often it should send meter values. `status_wait_s`: how long it may
     take to report its connectors by itself. `tokens_offline`: whether it may start sessions for
-    tokens it does not know while it has no connection.
+    tokens it does not know while it has no connection. `again_s`: when a question that could not
+    be sent is asked again.
     """
 
     meter_interval_s: int = 10
     status_wait_s: float = 10.0
     tokens_offline: bool = True
+    again_s: float = 10.0
 
 
-async def rate_unit(charger: Charger, link: ChargerLink) -> RateUnit:
+class Reader(Protocol):
+    """What of `ports.ChargerLink` reads settings."""
+
+    async def get_configuration(self, charger_id: str, keys: Sequence[str]) -> Answer:
+        """GetConfiguration (OCPP 1.6 §5.8)."""
+        ...
+
+
+async def rate_unit(charger: Charger, link: Reader) -> RateUnit:
     """The unit this charger takes limits in: as configured, else as the charger says.
 
     Of a charger with AC connectors it is the unit of those; DC is always given watts, see
@@ -55,7 +67,7 @@ async def rate_unit(charger: Charger, link: ChargerLink) -> RateUnit:
     return RateUnit.AMPERES
 
 
-async def hints(charger: Charger, link: ChargerLink) -> Capability:
+async def hints(charger: Charger, link: Reader) -> Capability:
     """What a charger says of how it takes limits (§9.3, §9.4), as far as it says anything.
 
     Each key is asked for by itself: some chargers refuse a whole request for a key they do not

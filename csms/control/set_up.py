@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from csms.control.registration import Reader
 from csms.control.wanted_settings import Setting
-from csms.ports import Answer, ChargerLink, Clock, Outcome
+from csms.ports import Answer, Clock, Outcome
 
 DAY_S = 86_400.0
 AFTER_WRITE_S = 300.0
@@ -29,13 +31,27 @@ UNANSWERED = frozenset({Outcome.TIMEOUT, Outcome.DISCONNECTED, Outcome.NOT_SENT}
 
 @dataclass(slots=True)
 class _Known:
-    """One charger. `heard`: it has answered since it was last (re)connected or booted."""
+    """One charger."""
 
     boots: deque[float] = field(default_factory=lambda: deque(maxlen=LOOP_BOOTS))
     written_at: dict[str, float] = field(default_factory=dict)
     rests_until: float | None = None
     awaiting_reboot: list[str] = field(default_factory=list)
-    heard: bool = False
+
+
+class Editor(Reader, Protocol):
+    """What of `ports.ChargerLink` reads and writes settings."""
+
+    async def change_configuration(
+        self,
+        charger_id: str,
+        key: str,
+        value: str,
+        *,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Answer:
+        """ChangeConfiguration (OCPP 1.6 §5.3)."""
+        ...
 
 
 class SetUpBook:
@@ -61,28 +77,22 @@ class SetUpBook:
     def connected(self, charger_id: str) -> None:
         """It has a new connection. Some chargers do not tell of a boot."""
         known, now = self._of(charger_id), self._clock.now()
-        known.heard = False
         newest = max(known.written_at.values(), default=None)
         if newest is None or now - newest > AFTER_WRITE_S or self._rests(known):
             return
         known.rests_until = now + DAY_S
         self._event("away_after_write", f"{charger_id}: its settings are left alone for a day")
 
-    def booted(self, charger_id: str) -> bool:
-        """It has booted; whether its set-up must begin anew.
-
-        Not when it has not been heard since it connected: then the set-up has yet to begin. But one
-        that has waited for this boot must not go on when the boot makes a loop.
-        """
+    def booted(self, charger_id: str, *, pending: bool) -> None:
+        """It has booted, or has said so again as it was told to (`pending`): that is no loop."""
         known = self._of(charger_id)
-        anew = known.heard
         self.connected(charger_id)
-        known.boots.append(self._clock.now())
         known.awaiting_reboot.clear()
-        loops = self.loop_ends_in_s(charger_id) > 0
-        if loops:
+        if pending:
+            return
+        known.boots.append(self._clock.now())
+        if self.loop_ends_in_s(charger_id) > 0:
             self._event("boot_loop", f"{charger_id}: {LOOP_BOOTS} boots in {LOOP_S:g} s")
-        return anew or loops
 
     # ------------------------------------------------------------------ what may be done
 
@@ -106,7 +116,7 @@ class SetUpBook:
         recent = at is not None and self._clock.now() - at < DAY_S
         return not recent and not self._rests(known)
 
-    async def set_up(self, charger_id: str, link: ChargerLink, wanted: Sequence[Setting]) -> None:
+    async def set_up(self, charger_id: str, link: Editor, wanted: Sequence[Setting]) -> None:
         """Give a charger the settings that are wanted, as far as it takes them.
 
         Key by key: some chargers refuse a whole request for one key they do not have. One that does
@@ -119,23 +129,22 @@ class SetUpBook:
             answer = await link.get_configuration(charger_id, [setting.key])
             if answer.outcome in UNANSWERED:
                 return
-            known.heard = True
             if not answer.accepted or setting.key not in answer.payload:
                 continue
             has = str(answer.payload[setting.key])
             if not await self._climb(charger_id, link, setting, has):
                 return
 
-    async def _climb(self, charger_id: str, link: ChargerLink, setting: Setting, has: str) -> bool:
+    async def _climb(self, charger_id: str, link: Editor, setting: Setting, has: str) -> bool:
         """Try one value after the other until one is taken. False: there is no answer any more."""
         known, refused = self._of(charger_id), Answer(Outcome.ACCEPTED)
-        for value in setting.ladder(has):
-            before = known.written_at.get(setting.key)
-            # Noted before it is sent: whatever becomes of it, it may have been written.
+
+        def sent() -> None:
+            # Whatever becomes of it now, also when nobody waits any more, it may be written.
             known.written_at[setting.key] = self._clock.now()
-            answer = await link.change_configuration(charger_id, setting.key, value)
-            if answer.outcome is Outcome.NOT_SENT and before is None:
-                del known.written_at[setting.key]
+
+        for value in setting.ladder(has):
+            answer = await link.change_configuration(charger_id, setting.key, value, on_sent=sent)
             if answer.outcome in UNANSWERED:
                 return False
             if answer.accepted:

@@ -129,7 +129,7 @@ class StationLoop:
         self.balancer = balancer
         self.settled = True
         self.set_ups = SetUpBook(clock, self._event)
-        self.contacts = Contacts(state, link, settings.registration, self.set_ups, self.post)
+        self.contacts = Contacts(state, link, settings.registration, self.set_ups, self)
         self.under_test = UnderTest()
         self.watch = Watch(settings.compliance, settings.registration.meter_interval_s)
         self._clock = clock
@@ -321,7 +321,7 @@ class StationLoop:
                 self._sender.keep(self.ledger.doubt(fact.charger_id))
                 self.ask_again(fact.charger_id)
                 self.enforcement.booted(fact.charger_id)
-                self._set_up_anew(fact.charger_id, tasks)
+                self._set_up_anew(fact, tasks)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
             case MeterSample():
                 self._heard_time(fact.connector.charger_id, fact.measured_at, fact.at)
@@ -361,10 +361,10 @@ class StationLoop:
         self.ask_again(fact.charger_id)
         self._event("charger_connected", fact.charger_id)
 
-    def _set_up_anew(self, charger_id: str, tasks: asyncio.TaskGroup) -> None:
-        charger = self.state.station.charger(charger_id)
+    def _set_up_anew(self, fact: ChargerBooted, tasks: asyncio.TaskGroup) -> None:
+        charger = self.state.station.charger(fact.charger_id)
         if charger is not None:
-            self.contacts.booted(charger, tasks)
+            self.contacts.booted(charger, tasks, pending=fact.pending)
 
     def ask_again(self, charger_id: str) -> None:
         """The charger may have forgotten its limits: give them once more, and without waiting."""
@@ -418,7 +418,9 @@ class StationLoop:
         command, answer = item.command, item.answer
         order = self._sender.landed(command)
         charger_id = command.connector.charger_id
-        outdated = answer.accepted and self.ledger.outdated(charger_id, command.token)
+        # Of a limit from before a reboot neither a yes nor silence tells anything.
+        unsure = answer.accepted or answer.outcome is Outcome.TIMEOUT
+        outdated = unsure and self.ledger.outdated(charger_id, command.token)
         if item.late and (outdated or not answer.accepted):
             return
         if order is not None or item.late:

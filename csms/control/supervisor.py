@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -102,8 +102,16 @@ class SupervisorSettings:
     commissioning: Patience = field(default_factory=Patience)
 
 
+def _never() -> bool:
+    """Everything is kept."""
+    return False
+
+
 class Supervisor:
-    """The stations of this process. `ports.Gate` and `ports.LateAnswers`; what the API calls."""
+    """The stations of this process. `ports.Gate` and `ports.LateAnswers`; what the API calls.
+
+    `sheds` tells whether what is worth least is not kept for now.
+    """
 
     def __init__(
         self,
@@ -114,6 +122,7 @@ class Supervisor:
         clock: Clock,
         settings: SupervisorSettings,
         security: Security,
+        sheds: Callable[[], bool] = _never,
     ) -> None:
         self._configured = list(stations)
         self._security = security
@@ -151,19 +160,23 @@ class Supervisor:
             policy=settings.recorder,
             loop_of=self.loop_of,
         )
-        self.recorder = StationRecorder(
-            store,
-            clock,
-            self._events,
-            self._remote,
-            self.loop_of,
-            settings.recorder,
-            self._access,
-            security,
-        )
+        self.recorder = self._recorder(sheds)
         self._presumption = Presumption(self._loops.values, self.recorder, clock)
         self._sessions = self._session_requests()
         self._commands = self._charger_commands()
+
+    def _recorder(self, sheds: Callable[[], bool]) -> StationRecorder:
+        return StationRecorder(
+            self._store,
+            self._clock,
+            self._events,
+            self._remote,
+            self.loop_of,
+            self._settings.recorder,
+            self._access,
+            self._security,
+            sheds,
+        )
 
     def _session_requests(self) -> SessionRequests:
         return SessionRequests(

@@ -12,6 +12,9 @@ OFFLINE_KEY = "AllowOfflineTxForUnknownId"
 SLOWER_S = (15, 30, 60)
 """Intervals many chargers take that refuse a shorter one."""
 
+LEAST_S = 2
+"""A charger that sends more often than this is slowed down: csms has no use for it."""
+
 POWER = "Power.Active.Import"
 ENERGY = "Energy.Active.Import.Register"
 CURRENT = "Current.Import"
@@ -54,11 +57,12 @@ def wanted_settings(
 def intervals(has: str, wanted_s: int) -> list[str]:
     """The intervals to try, in seconds as text; none that is slower than the one it has.
 
+    A faster one than wanted is left alone, down to `LEAST_S`: it tells more, and somebody set it.
     0 means that it sends nothing by itself (§9.1.22), and what cannot be read counts so.
     """
     text = has.strip()
     has_s = int(text) if text.isascii() and text.isdigit() else 0
-    if has_s == wanted_s:
+    if has_s == wanted_s or LEAST_S <= has_s < wanted_s:
         return []
     slower = [s for s in SLOWER_S if s > wanted_s and (not has_s or s < has_s)]
     return [str(s) for s in (wanted_s, *slower)]

@@ -127,8 +127,18 @@ class ChargerLink(Protocol):
         """
         ...
 
-    async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
-        """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted."""
+    async def change_configuration(
+        self,
+        charger_id: str,
+        key: str,
+        value: str,
+        *,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Answer:
+        """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted.
+
+        `on_sent` hears when it goes on the wire: from then on it may have been done.
+        """
         ...
 
     async def local_list_version(self, charger_id: str) -> Answer:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,6 +44,12 @@ A CALLERROR would count as an attempt, and chargers give up after a few (safety.
 """
 
 CLOSE_TRY_AGAIN = 1013
+
+LOST_AT_BOOT_S = 1.0
+"""What was on the wire at a boot is waited for no longer than this, or than the pause after it.
+
+A charger that has booted has lost it, or answers at once.
+"""
 
 URGENT_PRIORITY = 2
 """Calls up to this priority lower something (`link`): they are waited for before csms ends."""
@@ -152,6 +159,7 @@ class _Waiter:
 
     future: asyncio.Future[Reply]
     on_late: Callable[[Reply], None] | None
+    on_sent: Callable[[], None] | None
 
 
 class Connection:
@@ -177,6 +185,7 @@ class Connection:
         self._liveness = Liveness(settings.liveness, now)
         self._pace = Pace(settings.pace, now) if pace is None else pace
         self._slowed = False
+        self._unread_at = now
         self._called = False
         self._spoke = False
         self._booted = False
@@ -208,8 +217,13 @@ class Connection:
 
     @property
     def heard_at(self) -> float:
-        """When any frame last came, monotonic seconds."""
-        return self._socket.heard_at
+        """When any frame last came, monotonic seconds.
+
+        Whom nobody reads cannot be heard: as long as that is so, it may have been just now.
+        """
+        if self._slowed:
+            return self._around.clock.monotonic()
+        return max(self._socket.heard_at, self._unread_at)
 
     def ping(self) -> None:
         """Ask for a sign of life: see `heard_at`."""
@@ -234,6 +248,7 @@ class Connection:
         timeout_s: float | None = None,
         priority: int = 5,
         on_late: Callable[[Reply], None] | None = None,
+        on_sent: Callable[[], None] | None = None,
         message_id: str | None = None,
         slot: Hashable | None = None,
     ) -> Reply:
@@ -242,10 +257,10 @@ class Connection:
         Lower `priority` goes first. `message_id` is one of `new_message_id`, None takes one. What
         waits in the same `slot` is taken back: this takes its place.
         `on_late` gets an answer that comes after the time-out, or after this coroutine was
-        cancelled. Never raises for what the charger does; raises ValueError for a payload that is
-        not JSON.
+        cancelled. `on_sent` is called when the CALL leaves the queue. Never raises for what the
+        charger does; raises ValueError for a payload that is not JSON.
         """
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), on_late)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), on_late, on_sent)
         events = self._peer.call(
             action,
             payload,
@@ -304,9 +319,8 @@ class Connection:
         """Leave what comes next unread for as long as the charger has sent too fast."""
         wait_s = self._pace.take(chars, self._around.clock.monotonic())
         if wait_s > 0:
-            self._slowed = True
-            await _within(wait_s, self._over)
-            self._slowed = False
+            with self._not_reading():
+                await _within(wait_s, self._over)
 
     async def _wait_for_room(self) -> None:
         while self._usable and (
@@ -314,17 +328,29 @@ class Connection:
             or self._in_work_chars > self._settings.inward_chars
         ):
             self._room.clear()
-            self._slowed = True
-            await self._room.wait()
+            with self._not_reading():
+                await self._room.wait()
+
+    @contextmanager
+    def _not_reading(self) -> Iterator[None]:
+        """While what the charger sends lies unread, its silence proves nothing."""
+        self._slowed = True
+        try:
+            yield
+        finally:
             self._slowed = False
+            self._unread_at = self._around.clock.monotonic()
+            self._peer.excuse(self._unread_at)
 
     def _apply(self, events: Sequence[Event]) -> None:
         """Do what the peer says, in order."""
         for event in events:
             match event:
-                case rpc.Send(text):
+                case rpc.Send(text, handle):
                     self._log_frame(text, inbound=False)
                     self._socket.write(text)
+                    if isinstance(handle, _Waiter) and handle.on_sent is not None:
+                        handle.on_sent()
                 case CallReceived():
                     self._enqueue(event)
                 case rpc.CallRepeated():
@@ -438,7 +464,9 @@ class Connection:
         """Let CALLs go, when the request just answered is a reason to."""
         if action == "BootNotification":
             if payload.get("status") == "Accepted":
-                self._peer.release(now + self._settings.boot_quiet_s)
+                quiet_s = self._settings.boot_quiet_s
+                self._peer.doubt(now, now + max(quiet_s, LOST_AT_BOOT_S))
+                self._peer.release(now + quiet_s)
         elif not self._booted and self._around.registered():
             self._peer.release(now)
         self._stir.set()
@@ -461,10 +489,10 @@ class Connection:
                 self._socket.abort()
                 return now + self._settings.close_timeout_s
             return self._abort_at
+        if self._slowed:
+            self._peer.excuse(now)
         self._apply(self._peer.tick(now))
-        # Whom nobody reads cannot be heard: that is no sign of death.
-        heard_at = now if self._slowed else self._socket.heard_at
-        signs = Signs(heard_at, self._socket.pong_seen, self._spoke)
+        signs = Signs(self.heard_at, self._socket.pong_seen, self._spoke)
         reason = self._liveness.dead(signs, now)
         if reason is not None:
             self.close(rpc.CLOSE_UNRESPONSIVE, reason)

@@ -45,12 +45,13 @@ class Caller(Protocol):
         timeout_s: float | None = None,
         priority: int = REQUEST_PRIORITY,
         on_late: Callable[[Reply], None] | None = None,
+        on_sent: Callable[[], None] | None = None,
         message_id: str | None = None,
         slot: Hashable | None = None,
     ) -> Reply:
         """Send a CALL and wait for its end. `on_late` hears an answer after the time-out.
 
-        It takes the place of what waits in the same `slot`.
+        `on_sent` hears when the CALL goes on the wire. What waits in the same `slot` gives way.
         """
         ...
 
@@ -213,10 +214,20 @@ class OcppLink:
         payload = requests.get_configuration(keys)
         return await self._ask(charger_id, requests.GET_CONFIGURATION, payload, asked=keys)
 
-    async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
-        """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted."""
+    async def change_configuration(
+        self,
+        charger_id: str,
+        key: str,
+        value: str,
+        *,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Answer:
+        """ChangeConfiguration (§5.3). `RebootRequired` counts as accepted.
+
+        `on_sent` hears when it goes on the wire: from then on it may have been done.
+        """
         payload = requests.change_configuration(key, value)
-        return await self._ask(charger_id, requests.CHANGE_CONFIGURATION, payload)
+        return await self._ask(charger_id, requests.CHANGE_CONFIGURATION, payload, on_sent=on_sent)
 
     async def local_list_version(self, charger_id: str) -> Answer:
         """GetLocalListVersion (§5.10). The answer's payload is {"version": n}."""
@@ -246,6 +257,7 @@ class OcppLink:
         *,
         priority: int = REQUEST_PRIORITY,
         on_late: Callable[[Reply], None] | None = None,
+        on_sent: Callable[[], None] | None = None,
         asked: Sequence[str] = (),
         slot: Hashable | None = None,
     ) -> Answer:
@@ -257,7 +269,7 @@ class OcppLink:
         if connection is None:
             return Answer(Outcome.NOT_SENT, "not connected")
         reply = await connection.call(
-            action, payload, priority=priority, on_late=on_late, slot=slot
+            action, payload, priority=priority, on_late=on_late, on_sent=on_sent, slot=slot
         )
         return _read(action, reply, asked)
 

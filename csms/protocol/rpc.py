@@ -15,6 +15,7 @@ oldest first within a number:
     queued    timeout_s in the queue            gone       Settled TimedOut(sent=False)
     sent      answer with its id                gone       Settled Result or CallError
     sent      timeout_s on the wire             late       Settled TimedOut(sent=True)
+    sent      doubt()                           sent       its time-out is nearer
     late      answer with its id                gone       LateReply
     late      late_s, or too many               gone
     any       close()                           gone       Settled Disconnected (queued and sent)
@@ -116,9 +117,10 @@ Reply = Result | CallError | TimedOut | Disconnected
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Write this text frame."""
+    """Write this text frame. `handle` is that of the call of ours that goes with it, if any."""
 
     text: str
+    handle: object = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,7 @@ class Peer:
         self._released_at: float | None = None
         self._pauses = 0
         self._gap_until = float("-inf")
+        self._excused_at = float("-inf")
         self._counts = _Counts()
         self._heard_at = float("-inf")
         self._close_wanted = False
@@ -447,6 +450,16 @@ class Peer:
         """Undo one `pause`. Whatever waits goes with the next `tick`."""
         self._pauses -= 1
 
+    def excuse(self, now: float) -> None:
+        """What was sent until now may go unanswered: that is no sign of a deaf charger."""
+        self._excused_at = now
+
+    def doubt(self, now: float, until: float) -> None:
+        """The call on the wire may be lost: it is waited for until then at most, and excused."""
+        self.excuse(now)
+        if self._sent is not None:
+            self._sent.deadline = min(self._sent.deadline, until)
+
     def _pump(self, now: float) -> list[Event]:
         """Put the most urgent waiting call on the wire, if it may go."""
         at = self._sendable_at()
@@ -457,7 +470,7 @@ class Peer:
         call.deadline = now + call.timeout_s
         self._gap_until = now + self._limits.gap_s
         self._sent = call
-        return [Send(call.text)]
+        return [Send(call.text, call.handle)]
 
     def _sendable_at(self) -> float | None:
         """When the next waiting call may go; None when it waits for something else than time."""
@@ -486,6 +499,8 @@ class Peer:
         if len(self._late) > self._limits.max_late:
             self._late.popitem(last=False)
         events: list[Event] = [Settled(call.handle, call.action, TimedOut())]
+        if call.sent_at <= self._excused_at:
+            return events
         silence = self._counts.silence
         if silence.count == 0:
             silence.since = call.sent_at

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Protocol, Self, cast
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -31,7 +31,7 @@ from csms.protocol.framing import printable
 from csms.protocol.redaction import redacted
 from csms.protocol.switchboard import ServeAction, Switchboard, SwitchboardSettings
 from csms.protocol.tls import certificate_names, watch
-from csms.protocol.wire import ChargerSocket, WireLimits
+from csms.protocol.wire import ChargerSocket, TlsEntry, WireLimits
 
 log = structlog.get_logger(__name__)
 
@@ -147,21 +147,20 @@ class OcppServer:
             log.info("listening_for_chargers", port=self.port)
         if settings.tls_port is not None and settings.tls is not None:
             watch(settings.tls, functools.partial(self._door.turned_away, "tls_failed", ""))
+            tls = TlsEntry(
+                settings.tls, settings.open_timeout_s, settings.connection.close_timeout_s
+            )
             try:
-                self._secure = await self._listen(
-                    settings.tls_port,
-                    ssl=settings.tls,
-                    ssl_handshake_timeout=settings.open_timeout_s,
-                )
+                self._secure = await self._listen(settings.tls_port, tls)
             except BaseException:
                 await self.stop()
                 raise
             log.info("listening_for_chargers", port=self.tls_port, tls=True)
 
-    async def _listen(self, port: int, **options: Any) -> Server:
+    async def _listen(self, port: int, tls: TlsEntry | None = None) -> Server:
         settings = self._settings
         new_socket = functools.partial(
-            ChargerSocket, clock=self._clock, limits=settings.wire, sockets=self._sockets
+            ChargerSocket, clock=self._clock, limits=settings.wire, sockets=self._sockets, tls=tls
         )
         return await serve(
             self._on_socket,
@@ -179,7 +178,6 @@ class OcppServer:
             server_header=None,
             backlog=settings.backlog,
             create_connection=cast("type[ServerConnection]", new_socket),
-            **options,
         )
 
     async def drain(self) -> None:

@@ -8,9 +8,11 @@ frames, and the time anything was last heard.
 from __future__ import annotations
 
 import contextlib
+import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection
@@ -51,12 +53,25 @@ class WireLimits:
     stuck_s: float = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class TlsEntry:
+    """TLS of a socket, and how long its handshake and its end may take."""
+
+    context: ssl.SSLContext
+    handshake_s: float
+    shutdown_s: float
+
+
 def _nobody() -> None:
     """Tell nobody."""
 
 
 class ChargerSocket(ServerConnection):
-    """One accepted TCP connection, from before its handshake to its end."""
+    """One accepted TCP connection, from before its handshakes to its end.
+
+    asyncio's own TLS servers tell of a connection only when its TLS handshake is over, so that one
+    which stalls there would be in no bound. TLS is therefore put on the connection here.
+    """
 
     def __init__(
         self,
@@ -66,12 +81,16 @@ class ChargerSocket(ServerConnection):
         clock: Clock,
         limits: WireLimits,
         sockets: OpenSockets[ChargerSocket],
+        tls: TlsEntry | None = None,
         **options: Any,
     ) -> None:
         super().__init__(protocol, server, **options)
         self._clock = clock
         self._limits = limits
         self._sockets = sockets
+        self._tls = tls
+        self._tcp: asyncio.Transport | None = None
+        self._secured = False
         self._pings = 0
         now = clock.monotonic()
         rate = limits.control_frames_per_s
@@ -179,12 +198,50 @@ class ChargerSocket(ServerConnection):
     # ------------------------------------------------------------------ asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A TCP connection was accepted, or the TLS handshake on it is over."""
+        if self._tcp is None:
+            self._tcp = cast("asyncio.Transport", transport)
+            self._arrive(self._tcp)
+        else:
+            self._secured = True
+            super().connection_made(transport)
+
+    def _arrive(self, tcp: asyncio.Transport) -> None:
         """A TCP connection was accepted. Beyond the bounds one is dropped at once."""
-        super().connection_made(transport)
-        peer = transport.get_extra_info("peername")
+        if self._tls is None:
+            super().connection_made(tcp)
+        else:
+            self._begin_tls(tcp, self._tls)
+        peer = tcp.get_extra_info("peername")
         source = source_of(str(peer[0])) if peer else ""
         for each in self._sockets.arrived(self, source, self._clock.monotonic()):
-            each.transport.abort()
+            each.drop()
+
+    def drop(self) -> None:
+        """Drop the TCP connection, also in the middle of its TLS handshake."""
+        if self._tcp is not None:
+            self._tcp.abort()
+
+    def _begin_tls(self, tcp: asyncio.Transport, tls: TlsEntry) -> None:
+        over = self.loop.create_future()
+        over.add_done_callback(self._tls_over)
+        layer = SSLProtocol(
+            self.loop,
+            self,
+            tls.context,
+            over,
+            server_side=True,
+            ssl_handshake_timeout=tls.handshake_s,  # type: ignore[arg-type]  # takes any number
+            ssl_shutdown_timeout=tls.shutdown_s,
+        )
+        tcp.set_protocol(layer)
+        layer.connection_made(tcp)
+
+    def _tls_over(self, over: asyncio.Future[None]) -> None:
+        """The TLS handshake is over. Why one failed is told by `tls.watch`."""
+        over.exception()  # asked for, so that asyncio does not complain that nobody did
+        if not self._secured:
+            self._sockets.gone(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The TCP connection is gone."""

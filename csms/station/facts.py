@@ -32,7 +32,10 @@ class ChargerDisconnected:
 
 @dataclass(frozen=True, slots=True)
 class ChargerBooted:
-    """BootNotification (OCPP 1.6 §4.2): the charger restarted; what it remembers is not known."""
+    """BootNotification (OCPP 1.6 §4.2): the charger restarted; what it remembers is not known.
+
+    `pending`: it was told to say so again in a while.
+    """
 
     charger_id: str
     at: float
@@ -40,6 +43,7 @@ class ChargerBooted:
     model: str = ""
     serial: str = ""
     firmware: str = ""
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

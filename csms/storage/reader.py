@@ -60,14 +60,18 @@ class Reader:
             raise StorageError("the store is not open")
         if self._waiting >= self._limit:
             raise StorageError(f"the database is behind: {self._waiting} questions wait")
+        loop = asyncio.get_running_loop()
         self._waiting += 1
+        asked = self._thread.submit(_ask, connection, question)
+        # Nobody may wait any more: it is in the thread's queue all the same until it was its turn.
+        asked.add_done_callback(lambda _: loop.call_soon_threadsafe(self._answered))
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, _ask, connection, question)
+            return await asyncio.shield(asyncio.wrap_future(asked))
         except SQLAlchemyError as error:
             raise dialect.storage_error(error, "cannot read from the database") from error
-        finally:
-            self._waiting -= 1
+
+    def _answered(self) -> None:
+        self._waiting -= 1
 
 
 def _ask(connection: Connection, question: Callable[[Connection], Result]) -> Result:

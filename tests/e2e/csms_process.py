@@ -97,6 +97,11 @@ class CsmsProcess:
         """SIGTERM; returns the exit code."""
         assert self._process is not None
         self._process.terminate()
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until it has ended; returns the exit code."""
+        assert self._process is not None
         async with asyncio.timeout(STOP_S):
             return await self._process.wait()
 

@@ -110,8 +110,8 @@ def _settings_must_be_answered() -> Sequence[Patch]:
 def _settings_must_be_taken() -> Sequence[Patch]:
     change = OcppLink.change_configuration
 
-    async def taken(the_link: OcppLink, charger_id: str, key: str, value: str) -> Any:
-        answer = await change(the_link, charger_id, key, value)
+    async def taken(the_link: OcppLink, charger_id: str, key: str, value: str, **more: Any) -> Any:
+        answer = await change(the_link, charger_id, key, value, **more)
         if not answer.accepted:
             raise ValueError(key)
         return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -63,7 +63,9 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    settings: RecorderSettings | None = None, connectors: int = 2
+    settings: RecorderSettings | None = None,
+    connectors: int = 2,
+    sheds: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Desk]:
     async with rig(station(charger("A", connectors=connectors)), "A") as site:
         remote = RemoteRequests(site.link, 60.0)
@@ -90,6 +92,7 @@ async def desk(
             used,
             access,
             security_of(site.store, site.link, site.clock),
+            sheds,
         )
         as_port: Recorder = recorder
         assert as_port.now() == START

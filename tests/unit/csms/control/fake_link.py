@@ -183,8 +183,18 @@ class FakeLink:
         found = {key: self.configuration[key] for key in keys if key in self.configuration}
         return Answer(answer.outcome, answer.detail, found)
 
-    async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
-        return self._asked("change_configuration", charger_id, key, value)
+    async def change_configuration(
+        self,
+        charger_id: str,
+        key: str,
+        value: str,
+        *,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Answer:
+        answer = self._asked("change_configuration", charger_id, key, value)
+        if answer.outcome is not Outcome.NOT_SENT and on_sent is not None:
+            on_sent()
+        return answer
 
     async def local_list_version(self, charger_id: str) -> Answer:
         answer = self._asked("local_list_version", charger_id)

@@ -11,6 +11,7 @@ from csms.control.registration import HINT_KEYS, UNIT_KEY, RegistrationSettings
 from csms.control.wanted_settings import INTERVAL_KEY, MEASURANDS_KEY
 from csms.dispatch.capability import Capability
 from csms.dispatch.standing import Condition
+from csms.ports import Answer, Outcome
 from csms.station.facts import ChargerBooted, ConnectorStatusReported
 from csms.station.model import ConnectorKey, RateUnit
 from csms.station.state import ConnectorStatus
@@ -55,6 +56,7 @@ async def test_an_answer_to_an_older_connection_says_nothing_of_this_one() -> No
 async def test_a_charger_is_set_up_after_it_has_its_fallbacks_on_the_way() -> None:
     settings = loop_settings(registration=RegistrationSettings(60, 0))
     async with rig(station(charger("A")), settings=settings) as site:
+        site.link.configuration[INTERVAL_KEY] = "900"
         site.loop.post(ConnectorStatusReported(ONE, START, ConnectorStatus.AVAILABLE))
         await site.connect("A")
         assert site.link.requests == [
@@ -118,13 +120,66 @@ async def test_a_charger_that_boots_is_set_up_anew_but_written_only_once() -> No
         assert [r[2] for r in site.link.requests] == [MEASURANDS_KEY, *HINT_KEYS]
 
 
-async def test_a_boot_before_the_first_answer_is_no_second_beginning() -> None:
+async def test_a_question_that_a_boot_has_lost_is_asked_anew() -> None:
     async with rig(station(charger("A"))) as site:
         site.link.configuration_ready.clear()
         await site.connect("A")
+        assert [r[2] for r in site.link.requests] == [INTERVAL_KEY]
         site.loop.post(ChargerBooted("A", site.clock.now()))
         await site.quiet()
         site.link.configuration_ready.set()
+        await site.quiet()
+        keys = [r[2] for r in site.link.requests]
+        assert keys == [INTERVAL_KEY, INTERVAL_KEY, MEASURANDS_KEY, *HINT_KEYS]
+
+
+async def test_limits_go_before_the_first_question() -> None:
+    async with rig(station(charger("A"))) as site:
+        site.link.before_limit = lambda c: site.link.requests.append(("set_limit", c.connector))
+        site.link.configuration_ready.clear()
+        await site.connect("A")
+        two = ConnectorKey("A", 2)
+        asked = ("get_configuration", "A", INTERVAL_KEY)
+        assert site.link.requests == [("set_limit", ONE), ("set_limit", two), asked]
+
+
+async def test_a_question_that_was_never_sent_is_asked_again_while_it_is_connected() -> None:
+    settings = loop_settings(registration=RegistrationSettings(10, 3_600.0, again_s=0.0))
+    async with rig(station(charger("A")), settings=settings) as site:
+        site.link.configuration[INTERVAL_KEY] = "900"
+        site.link.answers["get_configuration"] = Answer(Outcome.NOT_SENT)
+        await site.connect("A")
+        assert len(site.link.named("get_configuration")) > 1
+        assert {r[2] for r in site.link.requests} == {INTERVAL_KEY}
+        site.link.answers["change_configuration"] = Answer(Outcome.NOT_SENT)
+        del site.link.answers["get_configuration"]
+        await site.quiet()
+        assert len(site.link.named("change_configuration")) > 1
+        site.link.requests.clear()
+        await site.disconnect("A")
+        assert len(site.link.named("change_configuration")) <= 1
+
+
+async def test_a_charger_that_is_removed_is_asked_no_more() -> None:
+    settings = loop_settings(registration=RegistrationSettings(10, 3_600.0, again_s=0.0))
+    async with rig(station(charger("A"), charger("B")), settings=settings) as site:
+        site.link.answers["get_configuration"] = Answer(Outcome.NOT_SENT)
+        await site.connect("A")
+        await site.renew(station(charger("B")))
+        site.link.requests.clear()
+        await site.quiet()
+        assert site.link.requests == []
+
+
+async def test_a_charger_that_is_told_to_boot_again_is_in_no_loop() -> None:
+    async with rig(station(charger("A"))) as site:
+        await site.connect("A")
+        for pending in (True, True, True, False):
+            site.loop.post(ChargerBooted("A", site.clock.now(), pending=pending))
+            await site.quiet()
+        assert "boot_loop" not in site.kinds()
+        site.link.requests.clear()
+        site.loop.post(ChargerBooted("A", site.clock.now()))
         await site.quiet()
         assert len(site.link.named("get_configuration")) == 6
 

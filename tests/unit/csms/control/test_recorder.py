@@ -62,6 +62,11 @@ async def test_in_a_storm_of_boots_a_charger_waits_and_counts_as_booted() -> Non
         assert "A" not in it.recorder.records
         await it.rig.quiet()
         assert it.rig.kinds().count("charger_booted") == 1
+        # It boots again because it was told to.
+        for _ in range(2):
+            assert (await it.recorder.boot(BootReport("A", "ACME"))).pending
+        await it.rig.quiet()
+        assert "boot_loop" not in it.rig.kinds()
         await it.recorder.start_session(start_report(A1))
         await it.rig.quiet()
         assert (await it.recorder.boot(BootReport("A", "ACME"))).accepted
@@ -489,6 +494,19 @@ async def test_every_sample_is_kept_also_when_only_the_newest_counts() -> None:
             it.recorder.record(MeterSample(A1, START, power_w=watts))
         kept = await it.rig.store.samples(session.session_id)
         assert [s.power_w for s in kept] == [1, 2, 3]
+
+
+async def test_what_is_shed_is_balanced_by_and_not_kept() -> None:
+    async with desk(sheds=lambda: True) as it:
+        session = await it.start(A1)
+        it.recorder.record(MeterSample(A1, START, power_w=50_000))
+        billed = MeterSample(A1, START, energy_wh=700, context="Sample.Clock")
+        it.recorder.record(billed)
+        await it.rig.quiet()
+        assert await it.rig.store.samples(session.session_id) == [billed]
+        running = it.session()
+        assert running is not None
+        assert (running.measured_w, running.energy_wh) == (50_000, 700)
 
 
 async def test_a_sample_right_behind_its_start_is_kept_with_its_session() -> None:

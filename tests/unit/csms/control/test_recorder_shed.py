@@ -37,8 +37,7 @@ async def test_nothing_is_shed_by_itself() -> None:
 
 
 async def test_samples_within_a_session_vendors_messages_and_diagnostics_are_shed() -> None:
-    async with desk() as it:
-        it.recorder.sheds = lambda: True
+    async with desk(sheds=lambda: True) as it:
         samples, events = await told(it)
         assert it.recorder.reports.of("A", Topic.LOG) == []
         assert it.recorder.reports.of("A", Topic.DIAGNOSTICS) == []
@@ -51,8 +50,7 @@ async def test_samples_within_a_session_vendors_messages_and_diagnostics_are_she
 
 @pytest.mark.parametrize("sheds", [False, True])
 async def test_what_is_not_kept_is_balanced_by_all_the_same(sheds: bool) -> None:
-    async with desk() as it:
-        it.recorder.sheds = lambda: sheds
+    async with desk(sheds=lambda: sheds) as it:
         await it.start(A1)
         it.recorder.record(MeterSample(A1, START, power_w=4_321, context="Sample.Periodic"))
         await it.rig.quiet()

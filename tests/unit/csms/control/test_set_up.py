@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from csms.control.set_up import AFTER_WRITE_S, DAY_S, LOOP_S, SetUpBook
@@ -43,15 +46,32 @@ class Bench:
 
 
 class Obedient(FakeLink):
-    """Keeps what it accepts; `says` are its answers to writes, in order, then it accepts."""
+    """Keeps what it accepts; `says` are its answers to writes, in order, then it accepts.
+
+    Writes wait in the queue, and then for their answers, while these doors are closed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.says: list[Answer] = []
+        self.leaves, self.answers_come = asyncio.Event(), asyncio.Event()
+        self.leaves.set()
+        self.answers_come.set()
 
-    async def change_configuration(self, charger_id: str, key: str, value: str) -> Answer:
+    async def change_configuration(
+        self,
+        charger_id: str,
+        key: str,
+        value: str,
+        *,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Answer:
         self.requests.append(("change_configuration", charger_id, key, value))
         answer = self.says.pop(0) if self.says else YES
+        await self.leaves.wait()
+        if answer.outcome is not Outcome.NOT_SENT and on_sent is not None:
+            on_sent()
+        await self.answers_come.wait()
         if answer.accepted:
             self.configuration[key] = value
         return answer
@@ -139,6 +159,23 @@ async def test_a_write_that_was_never_sent_does_not_count() -> None:
     assert len(bench.written()) == 3
 
 
+@pytest.mark.parametrize("sent", [False, True])
+async def test_a_write_that_is_taken_back_counts_once_it_is_on_the_wire(*, sent: bool) -> None:
+    bench = Bench(One="9", Two="x")
+    (bench.link.answers_come if sent else bench.link.leaves).clear()
+    async with asyncio.TaskGroup() as tasks:
+        setting_up = tasks.create_task(bench.set_up())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        setting_up.cancel()
+    bench.link.answers_come.set()
+    bench.link.leaves.set()
+    bench.book.booted("A", pending=False)
+    assert bench.kinds() == (["away_after_write"] if sent else [])
+    await bench.set_up()
+    assert len(bench.written()) == (1 if sent else 2)
+
+
 async def test_a_key_is_written_once_a_day_even_if_it_is_not_kept() -> None:
     bench = Bench(One="9", Two="x")
     await bench.set_up()
@@ -160,7 +197,7 @@ async def test_a_charger_that_was_away_after_a_write_is_left_alone(*, tells: boo
     await bench.set_up()
     bench.book.connected("A")
     if tells:
-        bench.book.booted("A")
+        bench.book.booted("A", pending=False)
     await bench.set_up()
     assert bench.written() == [("One", "1"), ("Two", "x")]
     assert bench.kinds().count("away_after_write") == 1
@@ -188,35 +225,33 @@ async def test_a_value_that_counts_after_a_boot_is_shown_until_then() -> None:
     await bench.set_up()
     assert bench.book.awaiting_reboot("A") == ("One",)
     assert bench.events[1] == ("reboot_required", "A One counts after its next boot")
-    bench.book.booted("A")
+    bench.book.booted("A", pending=False)
     assert bench.book.awaiting_reboot("A") == ()
-
-
-async def test_a_boot_is_a_reason_to_begin_anew_once_the_charger_was_heard() -> None:
-    bench = Bench(One="1")
-    bench.book.connected("A")
-    assert bench.book.booted("A") is False
-    await bench.set_up()
-    assert bench.book.booted("A") is True
-    bench.clock.advance(LOOP_S)
-    assert bench.book.booted("A") is False
 
 
 def test_three_boots_in_ten_minutes_are_a_loop() -> None:
     bench = Bench()
     assert bench.book.loop_ends_in_s("A") == 0
-    begun_anew = []
     for _ in range(3):
+        assert bench.events == []
         bench.clock.advance(10)
-        begun_anew.append(bench.book.booted("A"))
-    assert begun_anew == [False, False, True]
+        bench.book.booted("A", pending=False)
     assert bench.book.loop_ends_in_s("A") == LOOP_S - 20
     assert bench.events == [("boot_loop", "A: 3 boots in 600 s")]
     assert bench.book.loop_ends_in_s("B") == 0
     bench.clock.advance(LOOP_S - 20)
     assert bench.book.loop_ends_in_s("A") == 0
-    bench.book.booted("A")
+    bench.book.booted("A", pending=False)
     assert bench.book.loop_ends_in_s("A") == 10
+
+
+def test_who_boots_again_because_it_was_told_to_is_in_no_loop() -> None:
+    bench = Bench()
+    for pending in (True, True, True, False):
+        bench.clock.advance(30)
+        bench.book.booted("A", pending=pending)
+    assert bench.book.loop_ends_in_s("A") == 0
+    assert bench.events == []
 
 
 async def test_a_charger_that_was_removed_is_forgotten() -> None:

@@ -229,6 +229,18 @@ async def test_a_yes_that_comes_after_a_reboot_is_asked_for_again() -> None:
         assert site.loop.ledger.confirmed(A1)
 
 
+async def test_what_a_reboot_has_lost_is_told_again_without_waiting() -> None:
+    async with rig(two_chargers(), "B") as site:
+        site.link.script = lambda c: None if c.connector == A1 else YES
+        await site.connect("A")
+        site.loop.post(ChargerBooted("A", site.clock.now()))
+        site.link.script = lambda _: YES
+        await site.quiet()
+        site.link.release(SILENCE)
+        await site.quiet()
+        assert site.loop.ledger.confirmed(A1)
+
+
 async def test_what_an_idle_charger_refused_is_tried_again_when_a_session_begins() -> None:
     built = station(charger("A", max_power_w=50_000, connectors=1, fallback_w=5_000))
     async with rig(built) as site:

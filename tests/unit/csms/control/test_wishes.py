@@ -38,8 +38,14 @@ class Ready(Contacts):
         return Contact(0.0, ready=True)
 
 
-def post(item: Registered) -> None:
-    """Nobody waits for it."""
+class Nobody:
+    """Takes items, and does nothing about them."""
+
+    def post(self, item: Registered) -> None:
+        """Nobody waits for it."""
+
+    async def caught_up(self) -> None:
+        """Nothing is left to be done."""
 
 
 def fallbacks(wishes: list[Wish]) -> list[tuple[str, bool]]:
@@ -52,7 +58,7 @@ def test_what_is_to_be_told_once_more_is_asked_for_until_it_is_told() -> None:
     orders = OrderBook(state, capabilities, itertools.count(1), DispatchPolicy())
     wishes = WishList(state, Ledger(state.station), orders)
     set_ups = SetUpBook(FakeClock(), lambda _kind, _text: None)
-    ready = Ready(state, FakeLink(), loop_settings().registration, set_ups, post)
+    ready = Ready(state, FakeLink(), loop_settings().registration, set_ups, Nobody())
     assert fallbacks(wishes.of({}, ready)) == [("A/1", False), ("A/2", False), ("B/1", False)]
     wishes.again(ONE)
     wishes.again(ConnectorKey("B", 1))

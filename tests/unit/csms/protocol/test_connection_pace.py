@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from csms.protocol.liveness import LivenessSettings
 from csms.protocol.pace import PacePolicy
+from csms.protocol.rpc import TimedOut
 from tests.unit.csms.protocol.fakes import pass_time, virtual
 from tests.unit.csms.protocol.test_connection import SETTINGS, Bench, running
 
@@ -64,3 +65,24 @@ async def test_a_charger_that_is_waited_for_can_go() -> None:
         bench.socket.begin_to_close()
         await pass_time(1.0)
         assert bench.ends == 1
+
+
+@virtual
+async def test_a_backlog_with_our_answers_behind_it_is_never_cut_short() -> None:
+    bench = Bench(settings=replace(SETTINGS, pace=PacePolicy(frames_per_s=1.0, frames_burst=1.0)))
+    async with running(bench):
+        bench.socket.say(*(f'[2,"{i}","StopTransaction",{{}}]' for i in range(120)))
+        for _ in range(3):
+            assert await bench.connection.call("A", {}, timeout_s=30.0) == TimedOut()
+        assert bench.socket.closes == []
+
+
+@virtual
+async def test_whoever_is_not_read_has_been_heard_just_now() -> None:
+    bench = Bench(settings=replace(SETTINGS, pace=PacePolicy(frames_per_s=0.1, frames_burst=1.0)))
+    async with running(bench):
+        bench.socket.say('[2,"1","A",{}]', '[2,"2","A",{}]')
+        await pass_time(7.0)
+        assert bench.connection.heard_at > 6.9
+        await pass_time(5.0)
+        assert 9.0 < bench.connection.heard_at < 11.0

@@ -66,10 +66,13 @@ class FakeConnection:
         timeout_s: float | None = None,
         priority: int = 5,
         on_late: Callable[[Reply], None] | None = None,
+        on_sent: Callable[[], None] | None = None,
         message_id: str | None = None,
         slot: Hashable | None = None,
     ) -> Reply:
         assert timeout_s is None
+        if on_sent is not None:
+            on_sent()
         self.slots.append(slot)
         self.message_ids.append(message_id)
         self.sent.append(Sent(action, payload, priority))
@@ -328,6 +331,12 @@ async def test_what_cannot_be_said_is_not_sent(
 
 
 # ---------------------------------------------------------------------------- by hand
+
+
+async def test_a_write_tells_when_it_is_on_the_wire() -> None:
+    rig, heard = Rig(), list[str]()
+    await rig.link.change_configuration("CP1", "K", "1", on_sent=lambda: heard.append("sent"))
+    assert heard == ["sent"]
 
 
 async def test_any_request_is_sent_as_it_is() -> None:

@@ -249,6 +249,38 @@ def test_calls_keep_their_distance() -> None:
     assert ours.tick(0.5) == [Send('[2,"m2","Two",{}]')]
 
 
+def test_a_call_in_doubt_is_waited_for_no_longer_than_said() -> None:
+    ours = peer(max_timeouts=1)
+    ours.doubt(0.0, 1.0)
+    ours.call("One", {}, 0.0, handle=1)
+    ours.call("Two", {}, 0.0, handle=2)
+    ours.receive(HEARTBEAT, 1.0)
+    ours.doubt(2.0, 3.0)
+    ours.doubt(2.0, 4.0)
+    assert ours.next_deadline() == 3.0
+    # It proves nothing that a charger which boots does not answer.
+    assert ours.tick(3.0) == [Settled(1, "One", TimedOut()), Send('[2,"m2","Two",{}]')]
+    assert ours.receive('[3,"m1",{}]', 4.0) == [LateReply(1, "One", Result({}))]
+    assert ours.tick(33.0)[-1] == CloseWanted(1011, "calls are not answered")
+
+
+def test_what_was_sent_while_nothing_was_read_may_go_unanswered() -> None:
+    ours = peer(max_timeouts=1)
+    ours.call("One", {}, 0.0, handle=1)
+    ours.receive(HEARTBEAT, 1.0)
+    ours.excuse(29.0)
+    assert ours.tick(30.0) == [Settled(1, "One", TimedOut())]
+    ours.call("Two", {}, 30.0, handle=2)
+    ours.receive(HEARTBEAT, 31.0)
+    assert ours.tick(60.0)[-1] == CloseWanted(1011, "calls are not answered")
+
+
+def test_a_frame_of_ours_names_the_call_it_is_of() -> None:
+    (sent,) = peer().call("One", {}, 0.0, handle="h")
+    assert isinstance(sent, Send)
+    assert sent.handle == "h"
+
+
 def test_what_is_not_json_is_refused_before_it_is_queued() -> None:
     ours = peer()
     with pytest.raises(ValueError, match="JSON"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
@@ -13,7 +15,9 @@ from websockets.typing import Subprotocol
 
 from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.server import OcppServer, ServerSettings
+from csms.protocol.tls import TlsSettings, server_context
 from csms.station.facts import ChargerConnected, ChargerDisconnected
+from tests.unit.csms.protocol.authorities import development
 from tests.unit.csms.protocol.fakes import (
     KeptFacts,
     KeptFrames,
@@ -188,6 +192,50 @@ async def test_the_door_hears_who_is_sent_away_for_no_fault_of_its_own() -> None
             await bench.server.drain()
     assert bench.door.closed_for_us == [("CP1", "127.0.0.1")]
     await bench.server.stop()
+
+
+async def test_tls_handshakes_that_are_not_finished_have_a_bound(tmp_path: Path) -> None:
+    folder = development(tmp_path)
+    tls = server_context(TlsSettings([(folder / "server_rsa.pem", folder / "server_rsa.key")]))
+    settings = replace(
+        SETTINGS,
+        port=None,
+        tls_port=0,
+        tls=tls,
+        max_connections=2,
+        arrivals=ArrivalPolicy(opening=3),
+        open_timeout_s=60.0,
+    )
+    bench = Bench(settings)
+    async with bench.server:
+        url = f"wss://localhost:{bench.server.tls_port}/ocpp/CP1"
+        client = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        async with asyncio.timeout(20):
+            for _ in range(3):
+                stalled = [await dialled(bench.server.tls_port) for _ in range(3)]
+                # The fourth takes the place of the first, and what is dropped takes none.
+                async with connect(url, subprotocols=OCPP, ssl=client) as charger:
+                    await charger.send(BOOT)
+                    assert '"Accepted"' in str(await charger.recv())
+                    await ended(stalled[0][0])
+                    assert not stalled[2][0].at_eof()
+                for reader, writer in stalled:
+                    writer.close()
+                    await ended(reader)
+
+
+async def dialled(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TCP connection that is accepted, and has begun with TLS."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x16\x03\x01")
+    await writer.drain()
+    return reader, writer
+
+
+async def ended(reader: asyncio.StreamReader) -> None:
+    """Wait until the other side has ended it, whichever way."""
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
 
 
 async def outcome(bench: Bench, identity: str) -> int:

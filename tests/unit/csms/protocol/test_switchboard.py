@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+from csms.protocol.connection import ConnectionSettings
+from csms.protocol.pace import PacePolicy
 from csms.protocol.switchboard import Switchboard, SwitchboardSettings, random_id
 from csms.station.facts import ChargerConnected, ChargerDisconnected
 from tests.unit.csms.protocol.fakes import (
@@ -103,6 +105,24 @@ async def test_a_second_socket_does_not_take_over_from_one_that_lives() -> None:
         tasks.create_task(bench.board.serve(new, "CP1"))
         await pass_time()
         old.say('[2,"h","Heartbeat",{}]')
+        await pass_time(10)
+        assert bench.board.connection("CP1") is first
+        old.hang_up()
+        new.hang_up()
+
+
+@virtual
+async def test_a_silent_socket_does_not_take_over_from_one_that_is_not_read() -> None:
+    pace = PacePolicy(frames_per_s=0.05, frames_burst=1.0)
+    bench = Bench(SwitchboardSettings(ConnectionSettings(pace=pace)))
+    old, new = FakeSocket(), FakeSocket()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bench.board.serve(old, "CP1"))
+        old.say(BOOT, '[2,"h","Heartbeat",{}]')
+        await pass_time(1.0)
+        first = bench.board.connection("CP1")
+        assert first is not None
+        tasks.create_task(bench.board.serve(new, "CP1"))
         await pass_time(10)
         assert bench.board.connection("CP1") is first
         old.hang_up()

@@ -82,6 +82,26 @@ async def test_too_many_questions_are_refused(reader: Reader) -> None:
     assert await reader.read(one) == 1
 
 
+async def test_a_question_that_nobody_waits_for_counts_until_its_turn(reader: Reader) -> None:
+    gate = threading.Event()
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(reader.read(lambda _: gate.wait(10))) for _ in range(3)]
+        await asyncio.sleep(0)
+        for task in asked:
+            task.cancel()
+    with pytest.raises(StorageError, match="3 questions wait"):
+        await reader.read(one)
+    gate.set()
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                assert await reader.read(one) == 1
+            except StorageError:
+                await asyncio.sleep(0)
+            else:
+                return
+
+
 async def test_a_closed_reader_answers_nothing(connect: Callable[[], Connection]) -> None:
     reader = Reader(connect)
     with pytest.raises(StorageError, match="not open"):
