@@ -496,19 +496,6 @@ async def test_every_sample_is_kept_also_when_only_the_newest_counts() -> None:
         assert [s.power_w for s in kept] == [1, 2, 3]
 
 
-async def test_what_is_shed_is_balanced_by_and_not_kept() -> None:
-    async with desk(sheds=lambda: True) as it:
-        session = await it.start(A1)
-        it.recorder.record(MeterSample(A1, START, power_w=50_000))
-        billed = MeterSample(A1, START, energy_wh=700, context="Sample.Clock")
-        it.recorder.record(billed)
-        await it.rig.quiet()
-        assert await it.rig.store.samples(session.session_id) == [billed]
-        running = it.session()
-        assert running is not None
-        assert (running.measured_w, running.energy_wh) == (50_000, 700)
-
-
 async def test_a_sample_right_behind_its_start_is_kept_with_its_session() -> None:
     async with desk() as it:
         verdict = await it.recorder.start_session(start_report(A1))
