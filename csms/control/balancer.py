@@ -108,9 +108,9 @@ class Balancer:
         picture = self._picture(state, ledger, standing, held, watched, station)
         self._keep_alive(standing, picture, station)
         shares = self._shares(station, picture, now)
-        paused = [key for key in watched.paused if key in picture.leaves]
+        paused = [k for k in watched.paused if k in shares and standing[k.charger_id].connected]
         if paused:
-            self._keep_paused(state, ledger, picture, watched, shares, now)
+            self._keep_paused(state, ledger, picture, watched, paused, shares, now)
             shares = self._shares(station, picture, now)
         shares, step_of = self._held_back(station, ledger, picture, shares, now)
         shares |= self._told_all_the_same(ledger, standing, watched, picture, shares, station)
@@ -231,31 +231,34 @@ class Balancer:
         ledger: Ledger,
         picture: _Picture,
         watched: Watched,
+        paused: Collection[ConnectorKey],
         shares: Mapping[ConnectorKey, Share],
         now: float,
     ) -> None:
         """Of the paused connectors the one that has waited longest may resume, if one can.
 
-        One can whose hardware maximum fits beside what is reserved for others and the least the
-        rest can be lowered to. It is told to when the rest have been lowered.
+        One can when all it may draw fits beside what is reserved for others and the least the rest
+        can be lowered to. It is told to when the rest have been lowered. One that is known not to
+        obey counts in full already, but draws nothing while it is paused: it waits like the others.
         """
-        on_trial = bool(set(watched.on_probation) - set(watched.overdue))
-        leaves = {k: picture.leaves.pop(k) for k in watched.paused if k in picture.leaves}
-        picture.reserved |= {key: ledger.worst_case_w(key) for key in leaves}
+        on_trial = bool(set(watched.on_probation) - set(watched.overdue) - set(paused))
+        for key in paused:
+            picture.leaves.pop(key, None)
+            picture.reserved[key] = ledger.worst_case_w(key)
         station = state.in_force(now)
         floors = {key: leaf.floor_w for key, leaf in picture.leaves.items()}
-        for key in sorted(leaves, key=lambda k: (leaves[k].waiting_since, k)):
+        sessions = {key: session for key in paused if (session := state.session_on(key))}
+        for key in sorted(sessions, key=lambda k: (sessions[k].waiting_since, k)):
             connector = state.station.connector(key)
-            session = state.session_on(key)
-            session_id = session.session_id if session is not None else None
-            kept_w = ledger.least_w(key, session_id, now)
+            kept_w = ledger.least_w(key, sessions[key].session_id, now)
             worth_it = shares[key].value_w > max(kept_w, connector.minimum_w)
             picture.stuck[key] = Share(kept_w, LimitSource.UNCERTAIN)
-            most = {**floors, **picture.reserved, key: connector.max_power_w}
+            whole_w = max(connector.max_power_w, picture.reserved[key])
+            most = {**floors, **picture.reserved, key: whole_w}
             if worth_it and not on_trial and holds(station, most, key.charger_id, picture.most_w):
                 on_trial = True
-                picture.reserved[key] = connector.max_power_w
-                if ledger.set_aside(key, connector.max_power_w):
+                picture.reserved[key] = whole_w
+                if ledger.set_aside(key, whole_w) and not _overdrawn_above(ledger, key):
                     picture.stuck[key] = Share(connector.max_power_w // 2, LimitSource.UNCERTAIN)
 
     @staticmethod
@@ -350,6 +353,13 @@ class Balancer:
             waiting_since=session.waiting_since,
             quantum_w=self._quantum_w(connector, capability),
         )
+
+
+def _overdrawn_above(ledger: Ledger, key: ConnectorKey) -> bool:
+    """Whether more may be in force than the connector's charger, or a node above it, gives."""
+    own = key.charger_id
+    above = {s.name for s in ledger.station.shared_limits() if own in s.charger_ids}
+    return not ledger.overdrawn().keys().isdisjoint({f"charger {own}", *above})
 
 
 def _reserved_share(station: Station, reserved_w: int) -> Share:

@@ -70,9 +70,10 @@ def only_the_books(usual: WorldSettings) -> WorldSettings:
 
 
 def away_when_cut(usual: WorldSettings) -> WorldSettings:
-    site = replace(usual.faults.site, cut_every_s=900)
-    busy = away_for_long(usual)
-    return replace(busy, given_lease_s=120.0, faults=replace(busy.faults, site=site))
+    site = replace(usual.faults.site, cut_every_s=600, cut_too_deep_every_s=1_200)
+    away = away_for_long(usual)
+    charger = replace(away.faults.charger, disconnect_every_s=400)
+    return replace(away, faults=replace(away.faults, site=site, charger=charger))
 
 
 def pausing(usual: WorldSettings) -> WorldSettings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,8 @@ from tests.simulation.settings import HEALTHY, WorldSettings
 from tests.simulation.world import Result, run_world
 
 DAY_H = 24.0
-SEEDS = range(1, 5)
-FRESH = 5
+SEEDS = range(3, 5)
+FRESH = 3
 SOURCES = Path(csms.__file__).parent
 FAULT_KINDS = {
     "charger deaf",
@@ -68,22 +67,22 @@ def fresh_seeds() -> range:
     return range(first, first + FRESH)
 
 
-@cache
-def day(seed: int) -> Result:
-    """A day of everything that can go wrong."""
-    return run_world(seed, DAY_H, WorldSettings())
+def sound_day(seed: int) -> Result:
+    """A day of everything that can go wrong, in which nothing breaks."""
+    result = run_world(seed, DAY_H, WorldSettings())
+    assert not result.breaches, failure(result)
+    assert result.sessions > 20
+    assert result.energy_wh > 100_000
+    return result
 
 
 @pytest.mark.parametrize("seed", [*SEEDS, *fresh_seeds()])
 def test_nothing_breaks_in_a_day_of_faults(seed: int) -> None:
-    result = day(seed)
-    assert not result.breaches, failure(result)
-    assert result.sessions > 20
-    assert result.energy_wh > 100_000
+    sound_day(seed)
 
 
-def test_two_days_hold_every_fault() -> None:
-    assert set(total([day(1), day(2)]).injected) == FAULT_KINDS
+def test_nothing_breaks_in_two_days_that_hold_every_fault() -> None:
+    assert set(total([sound_day(1), sound_day(2)]).injected) == FAULT_KINDS
 
 
 @pytest.mark.parametrize("kept", json.loads(REGRESSIONS.read_text(encoding="utf-8")) or [None])
