@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.dialogue import accepts, csms_of, station, stop, until
+from csms.control.station_loop import StationLoop
+from tests.e2e.dialogue import Csms, Dialogue, accepts, csms_of, station, stop, until
 
 TOGGLES = 20
 NAMES = ("A", "B", "C", "D")
@@ -28,6 +29,22 @@ def toggled_station() -> dict[str, Any]:
     return document
 
 
+async def all_start(csms: Csms, chargers: list[Dialogue]) -> StationLoop:
+    """A session on each charger; their station's loop.
+
+    All boot before any starts: a charger that boots counts in full, so that a session beside it may
+    be paused, and is then watched for minutes.
+    """
+    loop = csms.app.supervisor.loop_of(NAMES[0])
+    assert loop is not None
+    for each in chargers:
+        await each.boot()
+    await until(lambda: loop.settled and loop.ledger.total_w() == 0)
+    for number, each in enumerate(chargers):
+        await each.start(timestamp=f"2026-01-01T10:00:0{number}Z")
+    return loop
+
+
 async def test_a_toggled_grid_limit_is_never_exceeded_and_floods_nobody(tmp_path: Path) -> None:
     document = toggled_station()
     async with (
@@ -35,11 +52,7 @@ async def test_a_toggled_grid_limit_is_never_exceeded_and_floods_nobody(tmp_path
         contextlib.AsyncExitStack() as s,
     ):
         chargers = [await s.enter_async_context(csms.dial(name)) for name in NAMES]
-        for number, each in enumerate(chargers):
-            await each.boot()
-            await each.start(timestamp=f"2026-01-01T10:00:0{number}Z")
-        loop = csms.app.supervisor.loop_of("A")
-        assert loop is not None
+        loop = await all_start(csms, chargers)
         await until(lambda: loop.settled)
         before = [len(each.named("SetChargingProfile")) for each in chargers]
         began = asyncio.get_running_loop().time()
@@ -88,11 +101,7 @@ async def test_with_a_ramp_a_toggled_grid_limit_gives_back_one_step(tmp_path: Pa
         contextlib.AsyncExitStack() as s,
     ):
         chargers = [await s.enter_async_context(csms.dial(n, held.answers(n))) for n in NAMES]
-        for number, each in enumerate(chargers):
-            await each.boot()
-            await each.start(timestamp=f"2026-01-01T10:00:0{number}Z")
-        loop = csms.app.supervisor.loop_of("A")
-        assert loop is not None
+        loop = await all_start(csms, chargers)
         await until(lambda: loop.settled and sum(held.now_kw.values()) == 200)
         # Set while all charge: a ramp lowers nobody.
         changed = document | {"maxRampKwPerMin": ramp_kw}
