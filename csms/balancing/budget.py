@@ -110,35 +110,34 @@ def left_for_suspects(
     suspects: Collection[ConnectorKey],
     most_w: Mapping[str, int] = AS_CONFIGURED,
     obeying: Mapping[ConnectorKey, int] = ALL_RESERVED,
-) -> dict[ConnectorKey, tuple[int, LimitSource]]:
+) -> dict[ConnectorKey, int]:
     """What there is for connectors that may not obey, where more is reserved than there is.
 
     A charger obeys as a whole or not at all. Each is left what nobody else, obeying or not, may
-    draw, in equal parts for its suspects, in watts; and the node that is short. Several suspects of
-    one charger share at most its `max_power_w`. `reserved` and `most_w` as for `tree`, the suspects
-    included. `obeying` is the most that others draw of what is reserved for them, in watts, if
-    their charger obeys: only then does it matter what its suspects are told. Connectors below no
-    node that is short are left out.
+    draw, in equal parts for its suspects, in watts. Several suspects of one charger share at most
+    its `max_power_w`. `reserved` and `most_w` as for `tree`, the suspects included. `obeying` is
+    the most that others draw of what is reserved for them, in watts, if their charger obeys: only
+    then does it matter what its suspects are told. Connectors below no node that is short are left
+    out.
     """
     by_charger = _by_charger(reserved)
     seen_w = _seen_above(station, by_charger, most_w)
     short = [(over_w, shared) for over_w, shared in _overdrawn(station, seen_w) if over_w > 0]
-    found: dict[ConnectorKey, tuple[int, LimitSource]] = {}
+    found: dict[ConnectorKey, int] = {}
     for charger in station.chargers:
         mine = [c.key for c in charger.connectors if c.key in suspects]
         others = {c.key for c in charger.connectors} - set(mine)
         rest_w = sum(obeying.get(key, reserved.get(key, 0)) for key in others)
         own_w = seen_w[charger.charger_id] - min(_most_w(charger, most_w), rest_w)
         lefts = [
-            (max(0, own_w - over_w), shared.source)
+            max(0, own_w - over_w)
             for over_w, shared in short
             if charger.charger_id in shared.charger_ids
         ]
         if len(mine) > 1 and sum(reserved[key] for key in mine) > charger.max_power_w:
-            lefts.append((charger.max_power_w, LimitSource.CHARGER))
+            lefts.append(charger.max_power_w)
         if lefts and mine:
-            left_w, source = min(lefts)
-            found |= dict.fromkeys(mine, (left_w // len(mine), source))
+            found |= dict.fromkeys(mine, min(lefts) // len(mine))
     return found
 
 

@@ -156,14 +156,14 @@ class Balancer:
             and key not in watched.under_test
         }
         left = left_for_suspects(station, reserved, reachable, picture.most_w, obeying)
-        for key, (left_w, source) in left.items():
+        for key, left_w in left.items():
             connector, share_w = reachable[key], shares[key].value_w
             if left_w >= share_w:
                 continue
             quantum_w = self._quantum_w(connector, standing[key.charger_id].capability)
             worth_w = left_w - left_w % quantum_w if left_w >= connector.minimum_w else 0
             least_w = max(connector.fallback_w, ledger.floor_w(key))
-            told[key] = Share(max(min(least_w, share_w), worth_w), source)
+            told[key] = Share(max(min(least_w, share_w), worth_w), LimitSource.UNCERTAIN)
         return told
 
     @staticmethod

@@ -166,6 +166,7 @@ class Checker:
         """
         self.core = core
         self._on_record = on_record
+        self._raised.clear()  # a token that was never written is given out again
         self._books.started()
         self.look()
 

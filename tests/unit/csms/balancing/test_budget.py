@@ -165,7 +165,7 @@ THREE = Station(
 )
 
 
-def left(reserved: dict[str, int], *suspects: str) -> dict[str, tuple[int, LimitSource]]:
+def left(reserved: dict[str, int], *suspects: str) -> dict[str, int]:
     found = left_for_suspects(
         THREE, {key(k): w for k, w in reserved.items()}, [key(k) for k in suspects]
     )
@@ -177,43 +177,43 @@ def test_suspects_keep_what_they_have_where_there_is_enough() -> None:
 
 
 def test_a_suspect_is_left_what_nobody_else_may_draw() -> None:
-    assert left({"A/1": 60, "B/1": 20, "C/1": 30}, "A/1") == {"A/1": (50, LimitSource.GRID)}
-    assert left({"A/1": 60, "B/1": 40}, "A/1") == {"A/1": (50, LimitSource.FEEDER)}
+    assert left({"A/1": 60, "B/1": 20, "C/1": 30}, "A/1") == {"A/1": 50}
+    assert left({"A/1": 60, "B/1": 40}, "A/1") == {"A/1": 50}
     # The smaller of what grid and feeder leave.
-    assert left({"A/1": 60, "B/1": 40, "C/1": 30}, "A/1") == {"A/1": (30, LimitSource.GRID)}
-    assert left({"A/1": 60, "B/1": 40, "C/1": 5}, "A/1") == {"A/1": (50, LimitSource.FEEDER)}
+    assert left({"A/1": 60, "B/1": 40, "C/1": 30}, "A/1") == {"A/1": 30}
+    assert left({"A/1": 60, "B/1": 40, "C/1": 5}, "A/1") == {"A/1": 50}
 
 
 def test_no_suspect_counts_on_another_to_obey() -> None:
     assert left({"A/1": 80, "B/1": 10, "C/1": 50}, "A/1", "C/1") == {
-        "A/1": (40, LimitSource.GRID),
-        "C/1": (10, LimitSource.GRID),
+        "A/1": 40,
+        "C/1": 10,
     }
 
 
 def test_the_suspects_of_one_charger_share_what_is_left_for_it() -> None:
     # They draw no more than 80 W together; what others may draw is 50 W.
     assert left({"A/1": 80, "A/2": 80, "C/1": 50}, "A/1", "A/2") == {
-        "A/1": (25, LimitSource.GRID),
-        "A/2": (25, LimitSource.GRID),
+        "A/1": 25,
+        "A/2": 25,
     }
     # One of the two obeys for sure, and may draw 20 W.
-    assert left({"A/1": 80, "A/2": 20, "C/1": 50}, "A/1") == {"A/1": (30, LimitSource.GRID)}
+    assert left({"A/1": 80, "A/2": 20, "C/1": 50}, "A/1") == {"A/1": 30}
 
 
 def test_what_is_left_of_a_charger_that_obeys_is_what_its_others_draw_then() -> None:
     suspects, reserved = [key("A/1")], {key("A/1"): 80, key("A/2"): 80, key("C/1"): 50}
-    assert left_for_suspects(THREE, reserved, suspects) == {key("A/1"): (0, LimitSource.GRID)}
+    assert left_for_suspects(THREE, reserved, suspects) == {key("A/1"): 0}
     # What others' chargers may draw counts in full all the same.
     obeying = {key("A/2"): 10, key("C/1"): 0}
     found = left_for_suspects(THREE, reserved, suspects, obeying=obeying)
-    assert found == {key("A/1"): (40, LimitSource.GRID)}
+    assert found == {key("A/1"): 40}
 
 
 def test_suspects_of_one_charger_share_its_maximum() -> None:
     assert left({"A/1": 80, "A/2": 80}, "A/1", "A/2") == {
-        "A/1": (40, LimitSource.CHARGER),
-        "A/2": (40, LimitSource.CHARGER),
+        "A/1": 40,
+        "A/2": 40,
     }
     assert left({"A/1": 80, "A/2": 80}, "A/1") == {}
 
@@ -222,13 +222,13 @@ def test_what_a_suspect_draws_above_its_maximum_is_taken_from_other_suspects() -
     suspects = [key("A/1"), key("C/1")]
     reserved = {key("A/1"): 90, key("C/1"): 30}
     assert left_for_suspects(THREE, reserved, suspects, {"A": 90}) == {
-        key("A/1"): (70, LimitSource.GRID),
-        key("C/1"): (10, LimitSource.GRID),
+        key("A/1"): 70,
+        key("C/1"): 10,
     }
 
 
 def test_what_is_left_is_never_negative() -> None:
-    assert left({"A/1": 80, "B/1": 60, "C/1": 50}, "A/1") == {"A/1": (0, LimitSource.GRID)}
+    assert left({"A/1": 80, "B/1": 60, "C/1": 50}, "A/1") == {"A/1": 0}
 
 
 def test_a_feeder_that_is_short_takes_nothing_from_others() -> None:

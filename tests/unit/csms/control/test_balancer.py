@@ -314,6 +314,19 @@ def test_beside_one_that_is_only_feared_to_forget_there_is_what_it_does_not_draw
     assert bench.ledger.total_w() == 100_000
 
 
+def test_one_that_may_not_obey_is_told_of_a_cut_as_soon_as_it_is_back() -> None:
+    bench = Bench(two_chargers(100_000))
+    session = bench.plug_in(A1)
+    bench.give(A1, 100_000, session)
+    bench.ledger.suspect(A1, 200_000)
+    bench.give(B1, 20_000, bench.plug_in(B1))
+    bench.watched = Watched(on_probation=[A1])
+    bench.standing["B"] = bench.standing["A"] = AWAY
+    assert bench.values() == {"A/1": 100_000, "B/1": 20_000}
+    bench.standing["A"] = HERE
+    assert bench.values() == {"A/1": 80_000, "B/1": 20_000}
+
+
 def test_those_that_may_not_obey_are_told_at_least_their_fallback() -> None:
     bench = Bench(two_chargers(50_000, fallback_w=12_000))
     bench.plug_in(A1)
