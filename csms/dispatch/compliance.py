@@ -5,7 +5,8 @@ ledger counted from a settling time before it was measured until now. Above that
 tolerance it is an *excess*. Two excesses in a row, or one after which the charger falls silent,
 *convict* the connector: it counts at what was seen or its hardware maximum, whichever is more, and
 what is done about it grows from step to step. It is never learned away: only a connector seen to be
-held down by a limit is acquitted.
+held down by a limit is acquitted, and one that is paused, draws nothing and says that it is the
+charger that holds its vehicle back (`SuspendedEVSE`): it obeys the limit that pauses it.
 
 | reading                                                    | says                               |
 |------------------------------------------------------------|------------------------------------|
@@ -30,7 +31,7 @@ from enum import IntEnum, StrEnum
 
 from csms.dispatch.lateness import ChargerClock, delay
 from csms.station.model import Connector, CurrentType, RateUnit
-from csms.station.state import ConnectorState, LimitStep, Reading, Session
+from csms.station.state import ConnectorState, ConnectorStatus, LimitStep, Reading, Session
 
 PAIR = 2
 """One reading may be a slip; two in a row are believed."""
@@ -223,7 +224,7 @@ def next_compliance(
     before = _paced(_remembering(before, memory), connector, state.session, terms, policy)
     look, memory = _look(before.memory, connector, state, terms, policy)
     if look is not None:
-        memory = _with_runs(before, memory, look, connector, terms, policy)
+        memory = _with_runs(before, memory, look, connector, state, terms, policy)
     judged = _judged(_remembering(before, memory), look, state.session, policy, now)
     counted_w = None
     if judged.cause is not None or (judged.resumed and not terms.trusts_resume):
@@ -303,9 +304,7 @@ def _paced(
     """
     if session is None or not session.limits:
         return before
-    least_w = connector.least_useful_w
-    if connector.current_type is CurrentType.DC:
-        least_w = max(least_w, policy.least_dc_w)
+    least_w = _least_w(connector, policy)
     low = [limit_w < least_w for limit_w in (session.limits[-1].limit_w, *terms.sent_w)]
     if all(low):
         return replace(before, paused=True, resumed=False)
@@ -315,6 +314,12 @@ def _paced(
         return replace(before, paused=True)
     memory = replace(before.memory, kept=None)
     return replace(before, paused=False, resumed=True, memory=memory)
+
+
+def _least_w(connector: Connector, policy: CompliancePolicy) -> int:
+    """Below this a limit is a pause, in watts."""
+    least_w = connector.least_useful_w
+    return least_w if connector.current_type is CurrentType.AC else max(least_w, policy.least_dc_w)
 
 
 # ---------------------------------------------------------------------- a new reading
@@ -418,6 +423,7 @@ def _with_runs(
     memory: Memory,
     look: _Look,
     connector: Connector,
+    state: ConnectorState,
     terms: Terms,
     policy: CompliancePolicy,
 ) -> Memory:
@@ -430,12 +436,27 @@ def _with_runs(
         return replace(memory, over=run, kept=None)
     if look.says is Verdict.SETTLING:
         return replace(memory, over=None)
-    if look.says is Verdict.UNKNOWN or not _telling(before, look, connector, terms, policy):
+    held_back = _held_back(before, look, connector, state, policy)
+    telling = held_back or _telling(before, look, connector, terms, policy)
+    if look.says is Verdict.UNKNOWN or not telling:
         return replace(memory, over=None, kept=None)
-    held = look.power_w >= look.highest_w * policy.held_fraction
+    held = not held_back and look.power_w >= look.highest_w * policy.held_fraction
     kept = memory.kept or Run(look.at, count=0)
     kept = replace(kept, count=kept.count + 1, held=kept.held + 1 if held else 0)
     return replace(memory, over=None, kept=kept)
+
+
+def _held_back(
+    before: Compliance,
+    look: _Look,
+    connector: Connector,
+    state: ConnectorState,
+    policy: CompliancePolicy,
+) -> bool:
+    """Whether a charger says, and its meter shows, that it follows a limit nobody charges at."""
+    least_w = _least_w(connector, policy)
+    says_so = state.status is ConnectorStatus.SUSPENDED_EVSE and look.highest_w < least_w
+    return before.paused and says_so and look.power_w <= policy.idle_w
 
 
 def _telling(

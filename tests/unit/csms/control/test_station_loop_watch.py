@@ -12,8 +12,9 @@ from csms.dispatch.commands import Purpose, Scope, SetLimit
 from csms.dispatch.compliance import Cause, Step
 from csms.dispatch.standing import Condition
 from csms.ports import Answer
-from csms.station.facts import GridLimitGiven, MeterSample
+from csms.station.facts import ConnectorStatusReported, GridLimitGiven, MeterSample
 from csms.station.model import ConnectorKey, Station, Told
+from csms.station.state import ConnectorStatus
 from tests.stations import charger, station
 from tests.unit.csms.control.fakes import NO, SILENCE, YES, Rig, answering, rig
 
@@ -197,6 +198,28 @@ async def test_nobody_resumes_without_room_for_its_maximum() -> None:
         await draws(site, {A1: 0, B1: 0}, 3)
         assert site.counted() == {}
         assert site.limits() == {"A/1": 0, "B/1": 0}
+
+
+async def test_two_that_did_not_obey_resume_when_they_are_seen_to_keep_to_a_pause() -> None:
+    async with rig(singles("A", "B", grid_limit_w=150_000), "A", "B") as site:
+        for key in (A1, B1):
+            await site.start(key)
+        await draws(site, {A1: 100_000, B1: 100_000}, 2)
+        assert {site.loop.watch.of(key).cause for key in (A1, B1)} == {Cause.LIMIT}
+        await site.renew(replace(site.loop.state.station, grid_limit_w=0))
+        await draws(site, {A1: 0, B1: 0}, 4)
+        await site.renew(replace(site.loop.state.station, grid_limit_w=150_000))
+        await draws(site, {A1: 0, B1: 0}, 20)
+        # All that both may draw does not fit, so neither is let go on.
+        assert site.limits() == {"A/1": 0, "B/1": 0}
+        for key in (A1, B1):
+            site.loop.post(
+                ConnectorStatusReported(key, site.clock.now(), ConnectorStatus.SUSPENDED_EVSE)
+            )
+        await draws(site, {A1: 0, B1: 0}, 8)
+        assert {site.loop.watch.of(key).cause for key in (A1, B1)} == {None}
+        assert site.limits() == {"A/1": 50_000, "B/1": 0}
+        assert site.counted() == {"A/1": 100_000}
 
 
 async def test_chargers_shown_to_obey_resume_together() -> None:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from csms.dispatch.compliance import Cause
 from csms.station.model import Connector
-from tests.unit.csms.dispatch.test_compliance import AC, DC, MAX, outlet
+from csms.station.state import ConnectorStatus
+from tests.unit.csms.dispatch.test_compliance import AC, DC, MAX, Outlet, convicted, outlet
 
 
 @pytest.mark.parametrize(
@@ -98,3 +100,38 @@ def test_a_pause_that_was_never_confirmed_is_over_when_a_later_limit_is() -> Non
     made.terms = replace(made.terms, sent_w=())
     found = made.limit(32.0, 20_000)
     assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
+
+
+def convicted_and_paused(limit_w: int = 0) -> Outlet:
+    """Convicted at 20 s, paused at 25 s, and held back as the charger says at 30 s."""
+    made = convicted()
+    made.limit(25.0, limit_w)
+    made.state.status = ConnectorStatus.SUSPENDED_EVSE
+    return made
+
+
+def test_a_charger_that_says_it_holds_its_vehicle_back_and_shows_it_obeys_its_pause() -> None:
+    made = convicted_and_paused()
+    assert made.draws(31.0, *[200] * 6).cause is Cause.LIMIT
+    found = made.draws(91.0, 200)
+    assert (found.cause, found.counted_w, found.paused) == (None, None, True)
+    # What it does when it resumes is not known from that.
+    found = made.limit(95.0, 50_000)
+    assert (found.resumed, found.counted_w) == (True, MAX)
+
+
+@pytest.mark.parametrize("status", set(ConnectorStatus) - {ConnectorStatus.SUSPENDED_EVSE})
+def test_a_vehicle_that_draws_nothing_of_its_own_shows_nothing(status: ConnectorStatus) -> None:
+    made = convicted_and_paused()
+    made.state.status = status
+    assert made.draws(31.0, *[0] * 20).cause is Cause.LIMIT
+
+
+def test_one_that_is_not_paused_is_not_held_back() -> None:
+    assert convicted_and_paused(50_000).draws(31.0, *[0] * 20).cause is Cause.LIMIT
+
+
+def test_one_that_may_still_follow_a_higher_limit_is_not_held_back() -> None:
+    made = convicted_and_paused()
+    made.terms = replace(made.terms, in_force_w=100_000)
+    assert made.draws(31.0, *[0] * 20).cause is Cause.LIMIT
