@@ -217,7 +217,10 @@ class Config(BaseModel):
         60, ge=1, le=1_000_000, description="messages of a charger read at once after a silence"
     )
     charger_bytes_per_s: int = Field(
-        65_536, ge=1_024, le=1_073_741_824, description="bytes of a charger read in a second"
+        65_536,
+        ge=1_024,
+        le=1_073_741_824,
+        description="bytes of a charger read in a second, a character for one byte",
     )
     calls_waiting: int = Field(
         8, ge=1, le=1_000, description="requests that may wait for a charger, beside its limits"

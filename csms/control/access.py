@@ -78,13 +78,14 @@ class Access:
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
         """The token with the status that holds now, for a driver who asks at a reader.
 
-        A charger that has asked for too many wrong ones gets a refusal for any for a while.
+        A charger that has asked for too many wrong ones gets a refusal for any for a while. What
+        is refused because the database does not answer is no wrong one.
         """
         now = self._clock.monotonic()
         if self._guesses.is_cold(charger_id, now) and not self._is_expected(charger_id, id_token):
             return IdToken(id_token, TokenStatus.INVALID)
-        token = await self.tokens.authorize(charger_id, id_token)
-        refused = token.status is not TokenStatus.ACCEPTED
+        token, told = await self.tokens.look_up(charger_id, id_token)
+        refused = told and token.status is not TokenStatus.ACCEPTED
         if refused and self._guesses.refused(charger_id, now):
             text = f"{charger_id}: {MOST_REFUSED} tokens refused within {WINDOW_S:g} s"
             self._event(charger_id, "token_guessing", text)
@@ -107,11 +108,13 @@ class Access:
         """Tell of a token that is in two places: one of the two is a copy, or it was lent.
 
         At two stations that is always so, at two chargers of one where the token's rule forbids it.
+        A start that is told long after it happened says nothing of where the token is now.
         """
         charger_id, name = stored.connector.charger_id, stored.id_token
         if not name or not stored.station_id or self._is_expected(charger_id, name):
             return
-        if self._whereabouts.is_known(name, stored.session_id):
+        told_late = self._clock.now() - stored.started_at > TRAVEL_S
+        if told_late or self._whereabouts.is_known(name, stored.session_id):
             return
         now = self._clock.monotonic()
         here = Place(stored.station_id, stored.connector, stored.session_id, now)

@@ -108,7 +108,13 @@ class Balancer:
         picture = self._picture(state, ledger, standing, held, watched, station)
         self._keep_alive(standing, picture, station)
         shares = self._shares(station, picture, now)
-        paused = [k for k in watched.paused if k in shares and standing[k.charger_id].connected]
+        paused = [
+            key
+            for key in watched.paused
+            if key in shares
+            and standing[key.charger_id].connected
+            and key not in watched.under_test
+        ]
         if paused:
             self._keep_paused(state, ledger, picture, watched, paused, shares, now)
             shares = self._shares(station, picture, now)

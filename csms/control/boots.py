@@ -54,10 +54,6 @@ class Boots:
         self._waiting[charger_id] = now + 2 * wait_s
         return wait_s
 
-    def waiting(self) -> int:
-        """How many were told to wait and have not come again."""
-        return len(self._waiting)
-
     def _forget(self, now: float) -> None:
         """Of those who did not come again in twice their time, the longest gone first."""
         while self._waiting:

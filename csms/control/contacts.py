@@ -20,7 +20,7 @@ from csms.control.registration import (
 )
 from csms.control.set_up import SetUpBook
 from csms.dispatch.capability import Capability
-from csms.ports import ChargerLink, Outcome
+from csms.ports import Answer, ChargerLink, Outcome
 from csms.station.model import Charger
 from csms.station.state import StationState
 
@@ -36,8 +36,8 @@ class Registered:
     hints: Capability
 
 
-UNANSWERED = frozenset({Outcome.TIMEOUT, Outcome.NOT_SENT})
-"""What waits in vain waits behind a call that the charger does not answer."""
+SAYS_NOTHING = frozenset({Outcome.NOT_SENT, Outcome.DISCONNECTED})
+"""Outcomes that alone do not tell whether the charger answers."""
 
 
 class Taker(Protocol):
@@ -83,11 +83,15 @@ class Contacts:
     def __contains__(self, charger_id: str) -> bool:
         return charger_id in self._live
 
-    def answered(self, charger_id: str, outcome: Outcome) -> None:
+    def answered(self, charger_id: str, answer: Answer) -> None:
         """What became of a limit: the charger has answered it, or not."""
         contact = self._live.get(charger_id)
-        if contact is not None:
-            contact.silent = outcome in UNANSWERED
+        if contact is None:
+            return
+        if answer.in_vain or answer.outcome is Outcome.TIMEOUT:
+            contact.silent = True
+        elif answer.outcome not in SAYS_NOTHING:
+            contact.silent = False
 
     def opened(self, charger: Charger, now: float, tasks: asyncio.TaskGroup) -> None:
         """The charger has connected: it is asked what must be known, in `tasks`.

@@ -122,7 +122,8 @@ class SessionRequests:
             await self._store.declare_vehicle(session_id, vehicle_max_w)
             loop.post(VehicleMaximumDeclared(session.connector, now, vehicle_max_w))
         if consumed_w is not None:
-            self._recorder.record(MeterSample(session.connector, now, power_w=consumed_w))
+            sample = MeterSample(session.connector, now, power_w=consumed_w, by_charger=False)
+            self._recorder.record(sample)
         return await self._session_status(loop, session_id)
 
     async def ended(

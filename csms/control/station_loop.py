@@ -323,7 +323,7 @@ class StationLoop:
                 self.enforcement.booted(fact.charger_id)
                 self._set_up_anew(fact, tasks)
                 self._event("charger_booted", f"{fact.charger_id} {fact.vendor} {fact.model}")
-            case MeterSample():
+            case MeterSample(by_charger=True):
                 self._heard_time(fact.connector.charger_id, fact.measured_at, fact.at)
             case SessionStarted() if applied:
                 if before is not None and before.session_id != fact.session_id:
@@ -424,7 +424,7 @@ class StationLoop:
         if item.late and (outdated or not answer.accepted):
             return
         if order is not None or item.late:
-            self.contacts.answered(charger_id, answer.outcome)
+            self.contacts.answered(charger_id, answer)
         now = self._clock.now()
         if answer.outcome is Outcome.NOT_SENT:
             changed = self.ledger.unsend(command.token)

@@ -43,6 +43,7 @@ from csms.dispatch.ledger import Entry, Ledger, superseded
 from csms.errors import (
     ConfigurationRefusedError,
     StationError,
+    StorageError,
     UnknownChargerError,
     UnknownStationError,
 )
@@ -306,15 +307,22 @@ class Supervisor:
                 continue
             older = newest.get(stored.connector)
             if older is not None:
-                await self._store.end(
-                    older.session_id,
-                    ended_at=max(older.started_at, stored.started_at),
-                    meter_stop_wh=None,
-                    reason=PresumedEnd.SUPERSEDED.value,
-                    timestamp=None,
-                )
+                await self._supersede(older, stored)
             newest[stored.connector] = stored
         return list(newest.values())
+
+    async def _supersede(self, older: StoredSession, newer: StoredSession) -> None:
+        """Keep the end of the older one; where there is no room for it, the next start of csms."""
+        try:
+            await self._store.end(
+                older.session_id,
+                ended_at=max(older.started_at, newer.started_at),
+                meter_stop_wh=None,
+                reason=PresumedEnd.SUPERSEDED.value,
+                timestamp=None,
+            )
+        except StorageError as error:
+            log.warning("not_superseded", session_id=older.session_id, error=str(error))
 
     def _restore(self, state: StationState, sessions: Sequence[StoredSession]) -> None:
         now = self._clock.now()

@@ -20,7 +20,7 @@ ANSWER_S = 5.0
 """How long a question of a charger waits for the database before it is answered from memory."""
 
 REMEMBERED = 10_000
-"""Tokens asked for last that are answered without the database (safety.md §3.3)."""
+"""Tokens asked for or changed last that are answered without the database (safety.md §3.3)."""
 
 
 class Tokens:
@@ -68,20 +68,29 @@ class Tokens:
         """Keep a new token. Raises TokenExistsError."""
         if not await self._store.save_tokens([token], replace=False):
             raise TokenExistsError(f"there is an id token {token.id_token!r} already")
+        self._remember(token.id_token, token)
 
     async def put(self, tokens: Sequence[IdToken]) -> None:
         """Keep tokens, replacing those of the same names: all of them, or none when it fails."""
         await self._store.save_tokens(tokens)
+        for token in tokens:
+            self._remember(token.id_token, token)
 
     async def remove(self, id_token: str) -> None:
         """Delete a token. Raises UnknownTokenError."""
         if not await self._store.remove_token(id_token):
             raise UnknownTokenError(f"no id token {id_token!r}")
+        self._remember(id_token, None)
 
     # ------------------------------------------------------------------ chargers
 
     async def authorize(self, charger_id: str, id_token: str) -> IdToken:
-        """The token with the status that holds now (OCPP 1.6 §4.1).
+        """The token with the status that holds now (OCPP 1.6 §4.1)."""
+        token, _ = await self.look_up(charger_id, id_token)
+        return token
+
+    async def look_up(self, charger_id: str, id_token: str) -> tuple[IdToken, bool]:
+        """The token with the status that holds now, and whether the database has said so.
 
         When the database does not answer: as it was when it was asked for last, or like a token
         nobody registered. No session comes of that: a start is not answered without the database.
@@ -92,10 +101,11 @@ class Tokens:
                 kept = await self._store.load_token(name)
         except (StorageError, TimeoutError) as error:
             log.warning("token_from_memory", charger=charger_id, error=str(error))
-            kept = self._remembered.get(name.casefold())
+            kept, told = self._remembered.get(name.casefold()), False
         else:
+            told = True
             self._remember(name, kept)
-        return self._judge(charger_id, id_token, kept, None)
+        return self._judge(charger_id, id_token, kept, None), told
 
     def _remember(self, name: str, kept: IdToken | None) -> None:
         self._remembered[name.casefold()] = kept

@@ -31,11 +31,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A charger's answer. `detail` is its status or error text; `payload` the raw CALLRESULT."""
+    """A charger's answer. `detail` is its status or error text; `payload` the raw CALLRESULT.
+
+    `in_vain`: it was not sent because what was sent before it is not answered.
+    """
 
     outcome: Outcome
     detail: str = ""
     payload: Mapping[str, Any] = field(default_factory=dict)
+    in_vain: bool = False
 
     @property
     def accepted(self) -> bool:

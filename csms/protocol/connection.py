@@ -45,6 +45,12 @@ A CALLERROR would count as an attempt, and chargers give up after a few (safety.
 
 CLOSE_TRY_AGAIN = 1013
 
+PENDING_INTERVALS = 2
+"""A charger that was told to wait and has not booted again after so many intervals may be asked.
+
+Some never boot again. The standard allows it of one that is `Pending` (OCPP 1.6 §4.2).
+"""
+
 LOST_AT_BOOT_S = 1.0
 """What was on the wire at a boot is waited for no longer than this, or than the pause after it.
 
@@ -463,10 +469,13 @@ class Connection:
     def _release(self, action: str, payload: Mapping[str, Any], now: float) -> None:
         """Let CALLs go, when the request just answered is a reason to."""
         if action == "BootNotification":
+            quiet_s = self._settings.boot_quiet_s
             if payload.get("status") == "Accepted":
-                quiet_s = self._settings.boot_quiet_s
                 self._peer.doubt(now, now + max(quiet_s, LOST_AT_BOOT_S))
                 self._peer.release(now + quiet_s)
+            elif payload.get("status") == "Pending":
+                wait_s = float(payload["interval"])
+                self._peer.release(now + PENDING_INTERVALS * wait_s + quiet_s)
         elif not self._booted and self._around.registered():
             self._peer.release(now)
         self._stir.set()

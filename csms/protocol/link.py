@@ -294,7 +294,7 @@ def _read(action: str, reply: Reply, asked: Sequence[str] = ()) -> Answer:
         case TimedOut(sent=True):
             return Answer(Outcome.TIMEOUT, "no answer in time")
         case TimedOut():
-            return Answer(Outcome.NOT_SENT, "timed out before it was sent")
+            return Answer(Outcome.NOT_SENT, "timed out before it was sent", in_vain=True)
         case Disconnected(sent=True):
             return Answer(Outcome.DISCONNECTED, "connection lost before the answer")
         case Disconnected():

@@ -95,6 +95,7 @@ class MeterSample:
     the largest phase current; `offered_w` what the charger says it offers; `measured_at` the
     charger's own time. `transaction_id` as sent, for attribution only. `context` is the standard's
     ReadingContext (§7.31): what was taken at a transaction's boundary is of then, not of now.
+    `by_charger`: its charger wrote it, and not somebody who reports from elsewhere.
     """
 
     connector: ConnectorKey
@@ -108,6 +109,7 @@ class MeterSample:
     soc_pct: float | None = None
     transaction_id: int | None = None
     context: str = "Sample.Periodic"
+    by_charger: bool = True
 
 
 @dataclass(frozen=True, slots=True)

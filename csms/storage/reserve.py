@@ -61,6 +61,7 @@ class Reserve:
         self._size_bytes = size_bytes
         self._measure = measure
         self._complained = False
+        self._allocated = False
 
     def free_share(self) -> float | None:
         """How much of the disk is free, 0 to 1; None where that cannot be told."""
@@ -109,7 +110,8 @@ class Reserve:
             found = path.stat()
         except OSError:
             return self._size_bytes == 0
-        allocated = found.st_blocks * _BLOCK_BYTES >= found.st_size
+        # Some file systems do not show the blocks of what they have set aside.
+        allocated = self._allocated or found.st_blocks * _BLOCK_BYTES >= found.st_size
         return self._size_bytes > 0 and found.st_size == self._size_bytes and allocated
 
     def _make(self, path: Path) -> None:
@@ -126,6 +128,7 @@ class Reserve:
             self._complain("reserve_not_made", error)
             return
         self._complained = False
+        self._allocated = True
         log.info("reserve_made", path=str(path), size_bytes=self._size_bytes)
 
     def _complain(self, what: str, error: OSError) -> None:

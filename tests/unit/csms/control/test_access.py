@@ -60,6 +60,17 @@ async def test_a_charger_that_guesses_is_refused_unseen_for_a_while() -> None:
         assert (await it.recorder.authorize("A", "GOOD")).status is TokenStatus.ACCEPTED
 
 
+async def test_what_the_database_cannot_tell_is_no_guess() -> None:
+    async with desk(STRICT) as it:
+        await it.rig.store.save_token(IdToken("GOOD"))
+        it.rig.store.tokens_fail = True
+        for number in range(2 * MOST_REFUSED):
+            refused = await it.recorder.authorize("A", f"T{number}")
+            assert refused.status is TokenStatus.INVALID
+        it.rig.store.tokens_fail = False
+        assert (await it.recorder.authorize("A", "GOOD")).status is TokenStatus.ACCEPTED
+
+
 async def test_tokens_named_in_stops_are_no_guesses() -> None:
     async with desk(STRICT) as it:
         await it.rig.store.save_token(IdToken("GOOD"))
@@ -108,6 +119,16 @@ async def test_a_start_that_comes_once_more_is_told_once() -> None:
         for _ in range(3):
             await it.start(B1)
         assert len(await alarms(it, "token_elsewhere")) == 1
+
+
+async def test_a_start_that_is_told_late_says_nothing_of_where_its_token_is_now() -> None:
+    async with site(*two_stations()) as it:
+        await it.start(B1)
+        late = replace(start_report(A1), timestamp="2026-01-01T00:00:00Z")
+        report = replace(late, started_at=it.clock.now() - TRAVEL_S - 1)
+        await it.supervisor.recorder.start_session(report)
+        await it.quiet()
+        assert await alarms(it, "token_elsewhere") == []
 
 
 async def test_a_token_that_left_may_charge_elsewhere_after_a_while() -> None:

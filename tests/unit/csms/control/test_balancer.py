@@ -326,24 +326,6 @@ def test_nobody_waits_to_see_whether_a_silent_charger_takes_less() -> None:
     assert bench.values() == {"A/1": 50_000, "B/1": 50_000}
 
 
-@pytest.mark.parametrize(
-    ("grid_limit_w", "told_w"),
-    [
-        (500_000, {"A/1": 100_000, "B/1": 0}),
-        (300_000, {"A/1": 0, "B/1": 0}),
-    ],
-)
-def test_those_that_do_not_obey_resume_one_at_a_time_where_all_of_it_fits(
-    grid_limit_w: int, told_w: dict[str, int]
-) -> None:
-    bench = Bench(two_chargers(grid_limit_w))
-    for key in (A1, B1):
-        bench.give(key, 0, bench.plug_in(key))
-        bench.ledger.suspect(key, 200_000)
-    bench.watched = Watched(paused=[A1, B1], on_probation=[A1, B1])
-    assert bench.values() == told_w
-
-
 def test_one_that_may_not_obey_is_told_of_a_cut_as_soon_as_it_is_back() -> None:
     bench = Bench(two_chargers(100_000))
     session = bench.plug_in(A1)

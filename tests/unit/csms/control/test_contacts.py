@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from structlog.testing import capture_logs
 
 from csms.control.contacts import Registered
@@ -210,3 +211,27 @@ async def test_a_charger_of_another_station_is_not_set_up() -> None:
         assert "Z" not in site.loop.contacts
         assert site.link.requests == []
         assert site.link.limits == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "silent"),
+    [
+        (Answer(Outcome.TIMEOUT), True),
+        (Answer(Outcome.NOT_SENT, in_vain=True), True),
+        (Answer(Outcome.NOT_SENT, "connection lost before it was sent"), False),
+        (Answer(Outcome.NOT_SENT, "not sent: it cannot be written"), False),
+        (Answer(Outcome.REJECTED), False),
+    ],
+)
+async def test_only_a_charger_that_leaves_something_unanswered_is_silent(
+    answer: Answer, silent: bool
+) -> None:
+    async with rig(station(charger("A")), "A") as site:
+        contact = site.loop.contacts.get("A")
+        assert contact is not None
+        site.loop.contacts.answered("A", answer)
+        assert contact.silent is silent
+        contact.silent = True
+        site.loop.contacts.answered("A", answer)
+        assert contact.silent is (answer.outcome is not Outcome.REJECTED)
+        site.loop.contacts.answered("ELSEWHERE", answer)

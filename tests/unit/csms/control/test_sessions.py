@@ -243,6 +243,10 @@ async def test_reported_power_counts_as_if_it_was_metered() -> None:
         shown = await it.supervisor.sessions().update_power("SITE", name, consumed_w=42_000)
         assert (shown.measured_w, shown.allocated_w) == (42_000, 90_000)
         assert [s.power_w for s in await it.store.samples(name)] == [42_000]
+        # No charger wrote it, so it says nothing of a clock.
+        contact = it.loop().contacts.get("A")
+        assert contact is not None
+        assert contact.clock_ahead_s == 0.0
         assert (await it.store.running())[0].vehicle_max_w == 90_000
         with pytest.raises(UnknownSessionError):
             await it.supervisor.sessions().update_power("SITE", "nobody", consumed_w=1)

@@ -427,3 +427,13 @@ async def test_a_charger_that_forgets_its_limits_counts_at_its_maximum_always(to
         await site.disconnect("A")
         await site.later(LEASE_S + SKEW_S + 1.0)
         assert site.counted() == {"A/1": 50_000, "B/1": 150_000}
+
+
+async def test_power_that_somebody_else_reports_says_nothing_of_the_chargers_clock() -> None:
+    async with rig(site_of(), "A", "B") as site:
+        await site.start(A1, 60_000)
+        kept = ends(site, A1)
+        assert kept == (START + LEASE_S, START + LEASE_S + SKEW_S)
+        site.loop.post(MeterSample(A1, site.clock.now(), power_w=50_000, by_charger=False))
+        await site.quiet()
+        assert ends(site, A1) == kept

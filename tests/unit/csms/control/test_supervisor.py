@@ -538,3 +538,13 @@ async def test_what_was_lost_is_counted() -> None:
             key = ConnectorKey("C", number)
             it.supervisor.recorder.record(MeterSample(key, START, power_w=1))
         assert it.supervisor.dropped_facts() == 1
+
+
+async def test_without_room_for_the_end_of_an_older_session_csms_starts_all_the_same() -> None:
+    store = FaultyStore()
+    await store.start(stored("s1", 1, A1, started_at=START - 100))
+    await store.start(stored("s2", 2, A1, started_at=START - 50))
+    store.ends_to_fail = 1
+    async with site(two_chargers(), store=store) as it:
+        assert [s.session_id for s in it.supervisor.status("SITE").sessions()] == ["s2"]
+    assert [s.session_id for s in await store.running()] == ["s1", "s2"]

@@ -39,9 +39,9 @@ async def test_settings_without_tokens_fill_nothing() -> None:
 async def test_without_the_database_a_token_is_answered_as_it_was_last() -> None:
     strict = RecorderSettings(accept_unknown_tokens=False)
     async with desk(strict) as it:
-        await it.access.tokens.add(IdToken("GOOD"))
-        await it.access.tokens.add(IdToken("BAD", TokenStatus.BLOCKED))
-        await it.access.tokens.add(IdToken("NEVER ASKED FOR"))
+        await it.rig.store.save_token(IdToken("GOOD"))
+        await it.rig.store.save_token(IdToken("BAD", TokenStatus.BLOCKED))
+        await it.rig.store.save_token(IdToken("NEVER ASKED FOR"))
         for name in ("GOOD", "BAD"):
             await it.recorder.authorize("A", name)
         it.rig.store.tokens_fail = True
@@ -166,3 +166,19 @@ async def test_expiry_and_parent_are_told_with_the_verdict() -> None:
         await it.rig.store.save_token(token)
         verdict = await it.recorder.start_session(start_report(A1))
         assert verdict.token == token
+
+
+async def test_without_the_database_a_token_is_answered_as_it_was_changed_last() -> None:
+    async with desk() as it:
+        tokens = it.access.tokens
+        for name in ("LOST", "LEFT"):
+            await tokens.add(IdToken(name))
+            await it.recorder.authorize("A", name)
+        await tokens.put([IdToken("lost", TokenStatus.BLOCKED)])
+        await tokens.add(IdToken("NEW", TokenStatus.EXPIRED))
+        await tokens.remove("LEFT")
+        it.rig.store.tokens_fail = True
+        statuses = [
+            (await it.recorder.authorize("A", name)).status for name in ("LOST", "NEW", "LEFT")
+        ]
+        assert statuses == [TokenStatus.BLOCKED, TokenStatus.EXPIRED, TokenStatus.ACCEPTED]

@@ -74,7 +74,7 @@ class Bench:
         if action == "AskBack":
             self.asks_back.append(await self.connection.call("Reset", {}))
         if action == "BootNotification":
-            return {"status": payload.get("verdict", "Accepted")}
+            return {"status": payload.get("verdict", "Accepted"), "interval": 30}
         return {"n": len(self.served)}
 
     def close_door(self, action: str) -> None:

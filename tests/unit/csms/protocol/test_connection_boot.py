@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+import pytest
+
 from csms.protocol.rpc import TimedOut
 from tests.unit.csms.protocol.fakes import pass_time, virtual
 from tests.unit.csms.protocol.test_connection import BOOT, Bench, running
@@ -36,3 +38,34 @@ async def test_a_call_tells_when_it_is_on_the_wire() -> None:
         assert sent == []
         await pass_time(0.2)
         assert sent == ["A"]
+
+
+@virtual
+@pytest.mark.parametrize(("verdict", "asked_at"), [("Pending", [61.0]), ("Rejected", [])])
+async def test_one_that_never_boots_again_is_asked_after_twice_its_interval(
+    verdict: str, asked_at: list[float]
+) -> None:
+    bench = Bench()
+    async with running(bench) as tasks:
+        bench.socket.say(f'[2,"1","BootNotification",{{"verdict":"{verdict}"}}]')
+        await pass_time(55.0)
+        call = tasks.create_task(bench.connection.call("Late", {}))
+        await pass_time(20.0)
+        assert bench.times_of("Late") == asked_at
+        call.cancel()
+
+
+@virtual
+async def test_one_that_boots_again_as_it_was_told_to_is_asked_after_that() -> None:
+    bench = Bench()
+    async with running(bench) as tasks:
+        bench.socket.say('[2,"1","BootNotification",{"verdict":"Pending"}]')
+        await pass_time(59.0)
+        bench.socket.say('[2,"2","BootNotification",{"verdict":"Pending"}]')
+        call = tasks.create_task(bench.connection.call("Late", {}))
+        await pass_time(10.0)
+        assert bench.times_of("Late") == []
+        bench.socket.say(BOOT)
+        await pass_time(2.0)
+        assert bench.times_of("Late") == [70.0]
+        call.cancel()

@@ -166,7 +166,10 @@ async def test_a_late_answer_is_told_with_its_command() -> None:
         (CallError("NotImplemented"), Answer(Outcome.UNSUPPORTED, "NotImplemented")),
         (CallError("TypeConstraintViolation"), Answer(Outcome.INVALID, "TypeConstraintViolation")),
         (TimedOut(), Answer(Outcome.TIMEOUT, "no answer in time")),
-        (TimedOut(sent=False), Answer(Outcome.NOT_SENT, "timed out before it was sent")),
+        (
+            TimedOut(sent=False),
+            Answer(Outcome.NOT_SENT, "timed out before it was sent", in_vain=True),
+        ),
         (Disconnected(), Answer(Outcome.DISCONNECTED, "connection lost before the answer")),
         (
             Disconnected(sent=False),

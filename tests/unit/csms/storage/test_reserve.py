@@ -100,6 +100,17 @@ def test_one_of_another_size_or_without_its_blocks_is_made_anew(tmp_path: Path) 
         assert (found.st_size, found.st_blocks * 512 >= SIZE) == (SIZE, True)
 
 
+def test_it_is_made_once_where_the_disk_does_not_show_its_blocks(tmp_path: Path) -> None:
+    kept = reserve_in(tmp_path, Disk())
+    with capture_logs() as logs:
+        kept.tend()
+        with (tmp_path / NAME).open("r+b") as shown_without:
+            shown_without.truncate(0)
+            shown_without.truncate(SIZE)
+        kept.tend()
+    assert [entry["event"] for entry in logs] == ["reserve_made"]
+
+
 def test_where_none_is_wanted_an_old_one_goes(tmp_path: Path) -> None:
     reserve_in(tmp_path, Disk()).tend()
     unwanted = reserve_in(tmp_path, Disk(), 0)
