@@ -22,6 +22,9 @@ from csms.station.document import parse_station
 from tests.e2e.quick import CONFIG
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
+UNHURRIED: dict[str, Any] = {"charger_messages_per_s": 1e5, "charger_bytes_per_s": 2**30}
+"""Settings for tests of what a charger sends, not of how fast: nothing is left unread."""
+
 Answers = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]
 
 

@@ -23,7 +23,7 @@ from csms.errors import ProtocolError
 from csms.protocol import rpc
 from csms.protocol.framing import Broken, Call, CallFailure, CallResult, Skipped, read_frame
 from csms.protocol.ocpp16 import routes
-from tests.e2e.dialogue import Csms, csms_of, station
+from tests.e2e.dialogue import UNHURRIED, Csms, csms_of, station
 from tests.fuzz.mutation import Mutator
 from tests.stations import charger
 from tests.stations import station as small_station
@@ -116,7 +116,10 @@ async def over_a_socket(frames: int, seed: int) -> Counter[str]:
     """Frames to a csms with its database; it stays up, and another charger never notices."""
     mutator, done = Mutator(seed), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="csms-fuzz-") as folder, capture_logs() as logs:
-        async with csms_of(Path(folder), station("A", "B")) as csms, csms.dial("B") as other:
+        async with (
+            csms_of(Path(folder), station("A", "B"), **UNHURRIED) as csms,
+            csms.dial("B") as other,
+        ):
             await other.boot()
             while done["frames"] < frames:
                 async with _dial(csms) as socket:

@@ -19,9 +19,11 @@ class Alteration:
     """Patches of the core, made when a world begins, and the world in which they show.
 
     `patches` is called once for each world, so that it may keep something for one world's life.
+    `first_seed` is that of a world in which they show soon.
     """
 
     name: str
     text: str
     patches: Callable[[], Sequence[Patch]]
     settings: Callable[[WorldSettings], WorldSettings] = field(default=unchanged)
+    first_seed: int = 1

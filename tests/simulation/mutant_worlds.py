@@ -24,6 +24,11 @@ def busy_with_cuts(usual: WorldSettings) -> WorldSettings:
     return replace(busy(usual), faults=replace(usual.faults, site=site))
 
 
+def cut_all_the_time(usual: WorldSettings) -> WorldSettings:
+    site = replace(usual.faults.site, cut_every_s=120, cut_too_deep_every_s=0)
+    return replace(busy(usual), chargers=3, faults=replace(usual.faults, site=site))
+
+
 def suspects_with_cuts(usual: WorldSettings) -> WorldSettings:
     """Meters lie, so that chargers are wrongly suspected, and the grid gives less meanwhile."""
     charger = replace(usual.faults.charger, meter_lies_every_s=1_200)

@@ -406,7 +406,11 @@ _ALL: Iterable[Alteration] = (
         worlds.odd_about_ends,
     ),
     Alteration(
-        "lowers_wait", "a lower waits like a raise (I13)", _lowers_wait, worlds.busy_with_cuts
+        "lowers_wait",
+        "a lower waits like a raise (I13)",
+        _lowers_wait,
+        worlds.cut_all_the_time,
+        first_seed=2,
     ),
     Alteration(
         "accepted_is_applied",
@@ -453,6 +457,7 @@ _ALL: Iterable[Alteration] = (
         "limits are no leases where they could be (I6)",
         _limits_without_end,
         worlds.away_when_cut,
+        first_seed=5,
     ),
     Alteration(
         "pauses_trusted",

@@ -9,14 +9,14 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.dialogue import csms_of, sample, station, stop
+from tests.e2e.dialogue import UNHURRIED, csms_of, sample, station, stop
 
 AROUND = 100
 
 
 async def test_a_stranger_cannot_stop_or_meter_a_session(tmp_path: Path) -> None:
     async with (
-        csms_of(tmp_path, station("A", "B")) as csms,
+        csms_of(tmp_path, station("A", "B"), **UNHURRIED) as csms,
         csms.dial("A") as victim,
         csms.dial("B") as thief,
     ):
@@ -50,7 +50,7 @@ def said(sessions: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 async def test_ids_of_one_charger_say_nothing_of_those_of_another(tmp_path: Path) -> None:
-    async with csms_of(tmp_path, station("A")) as csms, csms.dial("A") as charger:
+    async with csms_of(tmp_path, station("A"), **UNHURRIED) as csms, csms.dial("A") as charger:
         await charger.boot()
         ids = []
         for number in range(50):

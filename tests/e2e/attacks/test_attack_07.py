@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.e2e.dialogue import BOOT, Csms, csms_of, start, station, stop
+from tests.e2e.dialogue import BOOT, UNHURRIED, Csms, csms_of, start, station, stop
 
 TIMES = [
     "222222017-10-27T19:10:11Z",
@@ -111,7 +111,7 @@ async def sane(csms: Csms) -> None:
 
 async def test_no_value_in_any_field_breaks_anything(tmp_path: Path) -> None:
     async with (
-        csms_of(tmp_path, station("A", "B")) as csms,
+        csms_of(tmp_path, station("A", "B"), **UNHURRIED) as csms,
         csms.dial("A") as charger,
         csms.dial("B") as other,
     ):
@@ -129,13 +129,13 @@ async def test_no_value_in_any_field_breaks_anything(tmp_path: Path) -> None:
         assert await charger.told("StartTransaction", start(timestamp="2026-03-01T00:00:00Z"))
         await sane(csms)
     # What was kept can be read again.
-    async with csms_of(tmp_path, station("A", "B")) as csms, csms.dial("A") as charger:
+    async with csms_of(tmp_path, station("A", "B"), **UNHURRIED) as csms, csms.dial("A") as charger:
         await charger.boot()
         await sane(csms)
 
 
 async def test_a_register_that_falls_is_no_negative_energy(tmp_path: Path) -> None:
-    async with csms_of(tmp_path, station("A")) as csms, csms.dial("A") as charger:
+    async with csms_of(tmp_path, station("A"), **UNHURRIED) as csms, csms.dial("A") as charger:
         await charger.boot()
         one = (await charger.start(meterStart=5_000))["transactionId"]
         await charger.told("StopTransaction", stop(one, meterStop=100))
@@ -145,7 +145,7 @@ async def test_a_register_that_falls_is_no_negative_energy(tmp_path: Path) -> No
 
 
 async def test_a_connector_that_is_not_there_gets_no_power(tmp_path: Path) -> None:
-    async with csms_of(tmp_path, station("A")) as csms, csms.dial("A") as charger:
+    async with csms_of(tmp_path, station("A"), **UNHURRIED) as csms, csms.dial("A") as charger:
         await charger.boot()
         for number, connector_id in enumerate((42, -5, 2**31 - 1)):
             answer = await charger.start(connector_id, timestamp=f"2026-01-01T10:00:0{number}Z")

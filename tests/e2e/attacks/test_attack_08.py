@@ -12,7 +12,7 @@ from typing import Any
 
 from csms.protocol.ocpp16.routes import ROUTES, Direction
 from tests.e2e.attacks.test_attack_07 import MESSAGES, sane
-from tests.e2e.dialogue import csms_of, station
+from tests.e2e.dialogue import UNHURRIED, csms_of, station
 
 MORE: dict[str, dict[str, Any]] = {
     "Heartbeat": {},
@@ -47,7 +47,7 @@ def test_every_message_a_charger_may_begin_is_here() -> None:
 
 async def test_an_incomplete_message_is_answered_and_costs_nobody_anything(tmp_path: Path) -> None:
     async with (
-        csms_of(tmp_path, station("A", "B")) as csms,
+        csms_of(tmp_path, station("A", "B"), **UNHURRIED) as csms,
         csms.dial("A") as charger,
         csms.dial("B") as other,
     ):
@@ -64,7 +64,7 @@ async def test_an_incomplete_message_is_answered_and_costs_nobody_anything(tmp_p
 
 
 async def test_a_message_that_ends_early_is_answered(tmp_path: Path) -> None:
-    async with csms_of(tmp_path, station("A")) as csms, csms.dial("A") as charger:
+    async with csms_of(tmp_path, station("A"), **UNHURRIED) as csms, csms.dial("A") as charger:
         await charger.boot()
         for action in WHOLE:
             for number, form in enumerate(BROKEN):
@@ -78,7 +78,7 @@ async def test_a_message_that_ends_early_is_answered(tmp_path: Path) -> None:
 async def test_what_csms_sends_back_is_an_error_without_a_word_of_the_message(
     tmp_path: Path,
 ) -> None:
-    async with csms_of(tmp_path, station("A")) as csms, csms.dial("A") as charger:
+    async with csms_of(tmp_path, station("A"), **UNHURRIED) as csms, csms.dial("A") as charger:
         await charger.boot()
         frame = await charger.raw('[2,"q","\\u001b[2JDrop",{"secret":"s3cr3t"}]', "q")
         assert frame[:3] == [4, "q", "NotImplemented"]

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.dialogue import PAGES, Csms, csms_of, start, station, stop
+from tests.e2e.dialogue import PAGES, UNHURRIED, Csms, csms_of, start, station, stop
 
 PAYLOADS = [
     "<script>fetch('//evil')</script>",
@@ -90,7 +90,7 @@ async def say_everywhere(csms: Csms, payload: str) -> None:
 
 
 async def test_nothing_a_charger_says_leaves_the_json_it_is_shown_in(tmp_path: Path) -> None:
-    async with csms_of(tmp_path, station("A")) as csms:
+    async with csms_of(tmp_path, station("A"), **UNHURRIED) as csms:
         for payload in PAYLOADS:
             await say_everywhere(csms, payload)
         for page in PAGES:
@@ -108,7 +108,7 @@ async def test_nothing_a_charger_says_leaves_the_json_it_is_shown_in(tmp_path: P
     "payload", ["<script>", "%3Cscript%3E", "%00", "%0d%0aX-Injected:1", "%ff"]
 )
 async def test_what_is_asked_for_is_no_markup_in_the_answer(tmp_path: Path, payload: str) -> None:
-    async with csms_of(tmp_path, station("A")) as csms:
+    async with csms_of(tmp_path, station("A"), **UNHURRIED) as csms:
         for path in (f"/chargers/{payload}", f"/stations/{payload}/status", f"/{payload}"):
             answer = await csms.api.get(path)
             assert answer.status_code in {404, 422}, path

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.dialogue import Csms, Dialogue, csms_of, sample, start, station, stop
+from tests.e2e.dialogue import UNHURRIED, Csms, Dialogue, csms_of, sample, start, station, stop
 
 SESSIONS = 24
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ async def bills(csms: Csms) -> list[dict[str, Any]]:
 
 
 async def test_a_day_played_again_makes_no_bill(tmp_path: Path) -> None:
-    async with csms_of(tmp_path, station("A", "B")) as csms:
+    async with csms_of(tmp_path, station("A", "B"), **UNHURRIED) as csms:
         async with csms.dial("A") as charger:
             await charger.boot()
             said = await live_a_day(charger)
@@ -62,7 +62,7 @@ async def test_a_day_played_again_makes_no_bill(tmp_path: Path) -> None:
         assert await bills(csms) == before
         assert await csms.quarantined("A") == []
     # Nor after a restart, from the raw frames, in the wrong order.
-    async with csms_of(tmp_path, station("A", "B")) as csms, csms.dial("A") as charger:
+    async with csms_of(tmp_path, station("A", "B"), **UNHURRIED) as csms, csms.dial("A") as charger:
         await charger.boot()
         for number, (action, payload) in enumerate(reversed(said)):
             frame = await charger.say(action, json.loads(json.dumps(payload)), f"again-{number}")
@@ -71,7 +71,7 @@ async def test_a_day_played_again_makes_no_bill(tmp_path: Path) -> None:
 
 
 async def test_a_day_played_as_another_charger_ends_nothing_of_its_owner(tmp_path: Path) -> None:
-    async with csms_of(tmp_path, station("A", "B")) as csms:
+    async with csms_of(tmp_path, station("A", "B"), **UNHURRIED) as csms:
         async with csms.dial("A") as charger:
             await charger.boot()
             said = await live_a_day(charger)
@@ -86,7 +86,7 @@ async def test_a_day_played_as_another_charger_ends_nothing_of_its_owner(tmp_pat
 
 
 async def test_what_is_long_ago_or_to_come_is_kept_and_told(tmp_path: Path) -> None:
-    async with csms_of(tmp_path, station("A")) as csms, csms.dial("A") as charger:
+    async with csms_of(tmp_path, station("A"), **UNHURRIED) as csms, csms.dial("A") as charger:
         await charger.boot()
         now = datetime.now(UTC)
         right = sample()
