@@ -17,16 +17,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-import ocpp.messages  # type: ignore[import-untyped, unused-ignore]
-from ocpp.charge_point import snake_to_camel_case  # type: ignore[import-untyped, unused-ignore]
-from ocpp.exceptions import (  # type: ignore[import-untyped, unused-ignore]
+import ocpp.messages
+from ocpp.charge_point import snake_to_camel_case
+from ocpp.exceptions import (
     OCPPError,
     PropertyConstraintViolationError,
     UnknownCallErrorCodeError,
 )
-from ocpp.routing import on  # type: ignore[import-untyped, unused-ignore]
-from ocpp.v16 import ChargePoint, call, call_result  # type: ignore[import-untyped, unused-ignore]
-from ocpp.v16.enums import Action  # type: ignore[import-untyped, unused-ignore]
+from ocpp.routing import on
+from ocpp.v16 import ChargePoint, call, call_result
+from ocpp.v16.enums import Action
 
 from simulators.charge_point.answers import Answers
 from simulators.charge_point.hardware import Hardware

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ocpp.v16.enums import ConfigurationKey  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import ConfigurationKey
 
 from csms.ports import Answer, Outcome
 from csms.protocol.ocpp16 import fields

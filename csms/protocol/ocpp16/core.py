@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ocpp.v16.enums import (  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import (
     ChargePointErrorCode,
     DataTransferStatus,
     Reason,

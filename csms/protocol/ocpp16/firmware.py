@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ocpp.v16.enums import DiagnosticsStatus, FirmwareStatus  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import DiagnosticsStatus, FirmwareStatus
 
 from csms.ports import ChargerReport, Recorder, Topic
 from csms.protocol.ocpp16 import fields

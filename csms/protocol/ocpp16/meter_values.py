@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocpp.v16.enums import Location, Measurand, ReadingContext, ValueFormat  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import Location, Measurand, ReadingContext, ValueFormat
 
 from csms.protocol.ocpp16 import fields
 from csms.station.facts import MeterSample

@@ -16,7 +16,7 @@ from typing import Any
 
 from jsonschema import Draft4Validator
 from jsonschema.exceptions import ValidationError
-from ocpp.v16.enums import (  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import (
     Action,
     ChargingProfileKindType,
     ChargingProfilePurposeType,

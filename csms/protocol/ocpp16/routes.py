@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ocpp.v16.enums import Action  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import Action
 
 from csms.errors import ProtocolError
 from csms.ports import Recorder

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ocpp.v16.enums import (  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import (
     FirmwareStatus,
     GenericStatus,
     UploadLogStatus,

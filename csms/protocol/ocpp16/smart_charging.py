@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ocpp.v16.enums import (  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import (
     ChargingProfileKindType,
     ChargingProfilePurposeType,
     ChargingRateUnitType,

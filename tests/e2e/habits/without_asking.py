@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ocpp.v16.enums import ValueFormat  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import ValueFormat
 
 import csms.app
 from csms.control import registration

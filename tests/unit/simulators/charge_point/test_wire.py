@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from ocpp.messages import CallError, CallResult  # type: ignore[import-untyped, unused-ignore]
+from ocpp.messages import CallError, CallResult
 from websockets.exceptions import ConnectionClosed
 
 from simulators.charge_point.answers import Answers

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ocpp.v16.enums import Measurand  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import Measurand
 
 from csms.protocol.ocpp16 import fields
 from csms.station.state import ConnectorStatus

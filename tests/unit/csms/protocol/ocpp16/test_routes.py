@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from ocpp.v16.enums import Action  # type: ignore[import-untyped, unused-ignore]
+from ocpp.v16.enums import Action
 
 from csms.errors import ProtocolError
 from csms.protocol.ocpp16 import requests, routes
