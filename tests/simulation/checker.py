@@ -372,6 +372,11 @@ class Checker:
         if excess_w <= TOLERANCE_W:
             self._defies_since.pop(key, None)
             return True
+        if excess_w <= max(DEFIANCE_W, DEFIANCE_PART * counted_w) and key not in self._on_record:
+            # No meter shows so little: csms can know no sooner than when it is more.
+            self._defies_since.pop(key, None)
+            self._defies_w[key] = excess_w
+            return True
         since = self._defies_since.setdefault(key, now)
         if charger.liar.lie is not None or not charger.in_reach:
             self._blind_at[key.charger_id] = now
@@ -382,8 +387,7 @@ class Checker:
         )
         if key in self._on_record:
             return False
-        unseen = excess_w <= max(DEFIANCE_W, DEFIANCE_PART * counted_w)
-        if unseen or now - known_at <= self._comply_s:
+        if now - known_at <= self._comply_s:
             self._defies_w[key] = excess_w
             return True
         return False
