@@ -62,9 +62,10 @@ def router(operations: Operations) -> APIRouter:
 def _add_usual(routes: APIRouter, send: Send) -> None:
     @routes.post("/chargers/{charger_id}/reset")
     async def reset(
-        charger_id: str, asked: command_schemas.ResetRequest
+        charger_id: str, asked: command_schemas.ResetRequest | None = None
     ) -> command_schemas.CommandAnswer:
         """Restart a charger (Reset)."""
+        asked = asked or command_schemas.ResetRequest()
         return await send(charger_id, "Reset", {"type": "Hard" if asked.hard else "Soft"})
 
     @routes.post("/chargers/{charger_id}/unlock")

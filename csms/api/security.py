@@ -48,9 +48,12 @@ def router(operations: SecurityOperations) -> APIRouter:
         )
 
     @routes.post("/chargers/{charger_id}/security/key", responses=FAILURES)
-    async def change_key(charger_id: str, asked: schemas.KeyRequest) -> schemas.KeyChangeJson:
+    async def change_key(
+        charger_id: str, asked: schemas.KeyRequest | None = None
+    ) -> schemas.KeyChangeJson:
         """Tell a connected charger a new key; the old one is good until it has used the new one."""
-        return schemas.key_change(await operations.change_key(charger_id, asked.key))
+        key = None if asked is None else asked.key
+        return schemas.key_change(await operations.change_key(charger_id, key))
 
     @routes.get(
         "/security/events",

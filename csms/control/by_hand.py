@@ -118,7 +118,7 @@ class HandSent(ByHand):
                 self.desk.token(),
                 connector.key,
                 Scope.MANUAL,
-                Limit(self._most_w(connector), LimitSource.OPERATOR),
+                self._most(connector),
                 EntryState.SENT,
                 now,
                 session_id=self._session_of(loop, connector.key),
@@ -127,8 +127,10 @@ class HandSent(ByHand):
             for connector in concerned
         ]
 
-    def _most_w(self, connector: Connector) -> int:
-        return connector.max_power_w if self.reach.clears else self.reach.most_w(connector)
+    def _most(self, connector: Connector) -> Limit:
+        if self.reach.clears:
+            return Limit(connector.max_power_w, LimitSource.CONNECTOR)
+        return Limit(self.reach.most_w(connector), LimitSource.OPERATOR)
 
     def _session_of(self, loop: Loop, key: ConnectorKey) -> str | None:
         """The running session it goes with, None when it outlives every session."""

@@ -32,6 +32,8 @@ def reason(
             return "not connected"
         case Condition.UNCERTAIN:
             uncertain = [e for e in ledger.entries_of(key) if e.state in UNCERTAIN]
+            if uncertain and all(e.scope is Scope.MANUAL for e in uncertain):
+                return "a profile sent by hand may be in force"
             return f"a limit was {_answer(uncertain[-1] if uncertain else None)}"
         case _:
             return _suspicion(key, ledger, watch, standing) or _fallback(key, ledger)

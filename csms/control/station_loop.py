@@ -512,12 +512,13 @@ class StationLoop:
         known = conditions(self.ledger, standing, self.watch)
         told = {**known.chargers, self.station_id: known.station}
         for name, condition in told.items():
-            before = self._told.get(name, Condition.CONTROLLED)
-            if condition is not before:
+            before = self._told.get(name)
+            if condition is not (before or Condition.CONTROLLED):
                 of = None if name == self.station_id else name
                 uncontrolled = condition is Condition.UNCONTROLLED
                 why = f" ({known.uncontrolled(of)})" if uncontrolled else ""
-                self._event("condition", f"{name}: {before.value} -> {condition.value}{why}")
+                was = f"{before.value} -> " if before else ""
+                self._event("condition", f"{name}: {was}{condition.value}{why}")
         self._told = told
 
     def _doubt(self, now: float) -> None:

@@ -82,6 +82,7 @@ async def _start(arguments: list[str]) -> Process:
         stdout=PIPE,
         stderr=PIPE,
         limit=LONGEST_LINE_BYTES,
+        start_new_session=True,  # a Ctrl-C is for us, who end the simulator in good order
     )
 
 

@@ -342,10 +342,11 @@ def _ended(absence: Absence, gained_wh: int, kept_wh: float, ends_at: float) -> 
     if gained_wh < LEAST_TAKEN * before_wh:
         return found
     found = replace(found, survives_reconnect=Proof.YES)
+    allowed = f"{leased_wh / 1_000:.3f} kWh"
     if gained_wh > (kept_wh + leased_wh) / 2:
-        why = f"the limit was kept without a link but did not end: {leased_wh:.0f} Wh were allowed"
+        why = f"the limit was kept without a link but did not end: {allowed} were allowed"
         return replace(found, verdict=Verdict.FAILED, why=why, lease=Proof.NO)
-    why = f"fell to the fallback without a link: {leased_wh:.0f} Wh were allowed"
+    why = f"fell to the fallback without a link: {allowed} were allowed"
     return replace(found, verdict=Verdict.PASSED, why=why, lease=Proof.YES)
 
 

@@ -76,6 +76,11 @@ class Entry:
     stack_level: int = 0
 
     @property
+    def clears(self) -> bool:
+        """Whether it stands for limits that are taken away: what is left is the hardware's own."""
+        return self.scope is Scope.MANUAL and self.limit.source is LimitSource.CONNECTOR
+
+    @property
     def counted_w(self) -> int:
         """The most this limit may let through, now or after its end."""
         return max(self.limit.value_w, self.after_w)
@@ -111,7 +116,7 @@ class Ledger:
         self._suspected_w: dict[ConnectorKey, int] = {}
         self._doubted_to: dict[str, int] = {}
         self._floor_w: dict[ConnectorKey, int] = {}
-        self._memo: dict[ConnectorKey, tuple[int, bool]] = {}
+        self._memo: dict[ConnectorKey, tuple[int, bool, int]] = {}
         self._charger_memo_w: dict[str, int] = {}
         self.rebuild(station)
         for entry in sorted(entries, key=lambda e: e.token):
@@ -219,8 +224,8 @@ class Ledger:
         self._memo.clear()
         self._charger_memo_w.clear()
 
-    def _known(self, key: ConnectorKey) -> tuple[int, bool]:
-        """The most that any entry counts, and whether a fallback is confirmed.
+    def _known(self, key: ConnectorKey) -> tuple[int, bool, int]:
+        """The most that any entry counts, whether a fallback is confirmed, the most of any limit.
 
         Asked for many times between two changes, so it is worked out once.
         """
@@ -230,10 +235,9 @@ class Ledger:
             confirmed = any(
                 e.scope is Scope.DEFAULT and e.state is EntryState.CONFIRMED for e in entries
             )
-            known = (
-                max((self.lets_through_w(e) for e in entries), default=self.floor_w(key)),
-                confirmed,
-            )
+            most_w = max((self.lets_through_w(e) for e in entries), default=self.floor_w(key))
+            limits = (self.lets_through_w(e) for e in entries if not e.clears)
+            known = most_w, confirmed, max(limits, default=self.floor_w(key))
             self._memo[key] = known
         return known
 
@@ -271,7 +275,7 @@ class Ledger:
         # Fear stops at what a connector can give; only what was seen is above that.
         suspected_w = ((c, self._suspected_w.get(c.key, 0)) for c in charger.connectors)
         seen_w = sum(watts for c, watts in suspected_w if watts > c.max_power_w)
-        given_w = sum(self.given_w(c.key) for c in charger.connectors)
+        given_w = sum(self._known(c.key)[2] for c in charger.connectors)
         return max(charger.max_power_w, given_w, seen_w)
 
     def given_w(self, key: ConnectorKey) -> int:

@@ -27,7 +27,14 @@ BOUND_S = 90.0
 async def csms(*arguments: str, **environment: str) -> Process:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CSMS_")}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "csms", *arguments, stdout=PIPE, stderr=PIPE, env=kept | environment
+        sys.executable,
+        "-m",
+        "csms",
+        *arguments,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=kept | environment,
+        start_new_session=True,
     )
 
 
@@ -126,7 +133,7 @@ async def test_the_demo_can_be_interrupted() -> None:
         async for line in process.stdout:
             if b"session_started" in line:
                 break
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does at Ctrl-C
     code, told, complained = await ended(process)
     assert (code, complained) == (0, "")
     assert "The grid limit held." in told

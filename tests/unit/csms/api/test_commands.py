@@ -114,6 +114,7 @@ URL = "https://files.example/one"
 @pytest.mark.parametrize(
     ("path", "asked", "action", "payload"),
     [
+        ("reset", None, "Reset", {"type": "Soft"}),
         ("reset", {}, "Reset", {"type": "Soft"}),
         ("reset", {"hard": True}, "Reset", {"type": "Hard"}),
         ("unlock", {"connector": 2}, "UnlockConnector", {"connectorId": 2}),

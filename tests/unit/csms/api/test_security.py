@@ -53,7 +53,7 @@ async def test_a_bad_field_is_named(api: Api, body: dict[str, object], field: st
 
 
 async def test_a_charger_is_told_a_key(api: Api) -> None:
-    answer = await api.request("POST", "/chargers/CP001/security/key", json={})
+    answer = await api.request("POST", "/chargers/CP001/security/key")
     assert answer.json() == {"outcome": "accepted", "key": "made up", "security": SHOWN}
     assert answer.headers["cache-control"] == "no-store"
     await api.request("POST", "/chargers/CP001/security/key", json={"key": "0123456789abcdef"})

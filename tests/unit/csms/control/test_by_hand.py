@@ -240,6 +240,29 @@ async def test_only_clearing_everything_frees_what_was_sent_by_hand(
         assert worst_w(at) == left_w
 
 
+async def test_a_charger_whose_connectors_share_its_maximum_can_be_cleared() -> None:
+    pair = station(
+        charger("A", max_power_w=150_000, connectors=2),
+        charger("B", max_power_w=100_000, connectors=1),
+        grid_limit_w=200_000,
+    )
+    async with site(pair) as at:
+        await connected(at)
+        await send(at, request())
+        at.link.calls = lambda _: exchange(Outcome.DISCONNECTED)
+        with pytest.raises(ChargerSilentError):
+            await clear(at)
+        # Each connector may give all that the charger has, both together no more than that.
+        assert [worst_w(at, ConnectorKey("A", n)) for n in (1, 2)] == [150_000] * 2
+        assert at.loop().ledger.charger_w("A") == 150_000
+        shown = at.supervisor.status("SITE").connector(A1)
+        assert shown.reason == "a profile sent by hand may be in force"
+        at.link.calls = lambda _: exchange()
+        await clear(at)
+        assert manual(at) == []
+        assert worst_w(at) == 0
+
+
 async def test_an_unanswered_clear_counts_at_the_maximum() -> None:
     async with site(SITE) as at:
         await connected(at)

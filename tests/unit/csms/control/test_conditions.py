@@ -58,6 +58,12 @@ async def test_what_counts_for_more_than_its_limits_is_uncontrolled() -> None:
         assert known.chargers == {"A": Condition.UNCONTROLLED, "B": Condition.CONTROLLED}
 
 
+async def test_a_first_condition_comes_from_nowhere() -> None:
+    async with rig(BOTH) as site:
+        await site.quiet()
+        assert told(site) == ["A: NEVER_SEEN", "B: NEVER_SEEN", "SITE: NEVER_SEEN"]
+
+
 async def test_every_change_of_a_condition_is_told_once() -> None:
     async with rig(BOTH, "A", "B") as site:
         already = len(told(site))
