@@ -490,7 +490,9 @@ def settings_table() -> list[tuple[str, str, str, str]]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is None or field.default == []:
+    if field.default == []:
+        return "[]"
+    if field.default is None:
         return "none"
     return f"{field.default}"
 

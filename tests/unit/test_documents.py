@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import typing
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import typer.main
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 import csms.cli
 import simulators.cli
 import simulators.scenario
+from csms.api.app import create_api
 from csms.config import Config
 from csms.dispatch.ledger import EntryState
 from csms.dispatch.standing import Condition
@@ -187,3 +188,22 @@ def test_the_image_runs_as_nobody_in_particular_and_checks_its_health() -> None:
     assert "http://127.0.0.1:8080/health" in last_stage
     assert re.search(r"^VOLUME /data$", last_stage, re.MULTILINE)
     assert Config.model_fields["api_port"].default == 8080
+
+
+def test_the_readme_lists_every_query_parameter_of_the_api() -> None:
+    app = create_api(*cast("Any", (None, None, None, None)))
+    paths = app.openapi()["paths"]
+    named = [
+        (path, each["name"])
+        for path, calls in paths.items()
+        for call in calls.values()
+        for each in call.get("parameters", [])
+        if each["in"] == "query"
+    ]
+    assert len(named) > 8
+    rows, path = set(), ""
+    for cell, *_ in document_tables.written("Parameters"):
+        *call, name = re.findall(r"`([^`]+)`", cell)
+        path = call[0].split()[1] if call else path
+        rows.add((path, name))
+    assert rows == set(named)

@@ -319,6 +319,6 @@ def test_the_table_has_every_setting_with_default_bounds_and_description() -> No
     assert rows["unknown_chargers"][:2] == ["refuse", "refuse or accept"]
     assert rows["stations"][:2] == ["stations", "path"]
     assert rows["default_station"][:2] == ["none", "text"]
-    assert rows["id_tokens"][:2] == ["none", "list of texts"]
-    assert rows["file_hosts"][:2] == ["none", "list of texts"]
+    assert rows["id_tokens"][:2] == ["[]", "list of texts"]
+    assert rows["file_hosts"][:2] == ["[]", "list of texts"]
     assert all(description for *_, description in rows.values())
