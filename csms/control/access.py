@@ -113,12 +113,11 @@ class Access:
         charger_id, name = stored.connector.charger_id, stored.id_token
         if not name or not stored.station_id or self._is_expected(charger_id, name):
             return
-        told_late = self._clock.now() - stored.started_at > TRAVEL_S
-        if told_late or self._whereabouts.is_known(name, stored.session_id):
+        if self._whereabouts.is_known(name, stored.session_id):
             return
         now = self._clock.monotonic()
         here = Place(stored.station_id, stored.connector, stored.session_id, now)
-        before = self._whereabouts.seen(name, here)
+        before = None if self._told_late(stored) else self._whereabouts.seen(name, here)
         if before is not None and (now - before.at <= TRAVEL_S or self._runs(before)):
             self._alarm(stored, "token_elsewhere", f"{name} at {here}, a moment ago at {before}")
         if stored.id_status is TokenStatus.CONCURRENT_TX:
@@ -142,6 +141,13 @@ class Access:
             ),
             None,
         )
+
+    def _told_late(self, stored: StoredSession) -> bool:
+        """Whether it began long ago, by its charger's clock as far as that is known to be wrong."""
+        loop = self._loop_of(stored.connector.charger_id)
+        contact = None if loop is None else loop.contacts.get(stored.connector.charger_id)
+        ahead_s = 0.0 if contact is None else contact.clock_ahead_s or 0.0
+        return self._clock.now() - (stored.started_at - ahead_s) > TRAVEL_S
 
     def _runs(self, place: Place) -> bool:
         loop = self._loop_of(place.connector.charger_id)

@@ -247,7 +247,8 @@ class Balancer:
         can be lowered to. It is told to when the rest have been lowered. One that is known not to
         obey counts in full already, but draws nothing while it is paused: it waits like the others.
         """
-        on_trial = bool(set(watched.on_probation) - set(watched.overdue) - set(paused))
+        others = set(watched.on_probation) - set(watched.overdue) - set(watched.under_test)
+        on_trial = bool(others - set(paused))
         for key in paused:
             picture.leaves.pop(key, None)
             picture.reserved[key] = ledger.worst_case_w(key)

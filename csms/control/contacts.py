@@ -84,7 +84,10 @@ class Contacts:
         return charger_id in self._live
 
     def answered(self, charger_id: str, answer: Answer) -> None:
-        """What became of a limit: the charger has answered it, or not."""
+        """What became of a limit: the charger has answered it, or not.
+
+        What waits in vain to be sent mostly waits behind something that is not answered.
+        """
         contact = self._live.get(charger_id)
         if contact is None:
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from csms.control.balancer import Standing
 from csms.control.watch import Watch
 from csms.dispatch.capability import Proof
@@ -31,12 +33,18 @@ def reason(
         case Condition.OFFLINE_RESERVED:
             return "not connected"
         case Condition.UNCERTAIN:
-            uncertain = [e for e in ledger.entries_of(key) if e.state in UNCERTAIN]
-            if uncertain and all(e.scope is Scope.MANUAL for e in uncertain):
-                return "a profile sent by hand may be in force"
-            return f"a limit was {_answer(uncertain[-1] if uncertain else None)}"
+            return _doubt([e for e in ledger.entries_of(key) if e.state in UNCERTAIN])
         case _:
             return _suspicion(key, ledger, watch, standing) or _fallback(key, ledger)
+
+
+def _doubt(uncertain: Sequence[Entry]) -> str:
+    """What is not known of these limits."""
+    if any(e.clears for e in uncertain):
+        return "its limits may have been cleared"
+    if uncertain and all(e.scope is Scope.MANUAL for e in uncertain):
+        return "a profile sent by hand may be in force"
+    return f"a limit was {_answer(uncertain[-1] if uncertain else None)}"
 
 
 def _suspicion(key: ConnectorKey, ledger: Ledger, watch: Watch, standing: Standing) -> str | None:

@@ -259,6 +259,10 @@ class StationRecorder:
         if stored is not None:
             await self._end(stored, max(presumed.at, stored.started_at), presumed.reason.value)
 
+    async def supersede(self, older: StoredSession, ended_at: float) -> None:
+        """Keep that a session is over since another one has begun on its connector."""
+        await self._end(older, ended_at, PresumedEnd.SUPERSEDED.value)
+
     def record(self, fact: ChargerFact) -> None:
         """Pass a fact on to the loop of its charger; meter samples are kept as well."""
         loop = self._loop_of(_charger_of(fact))
@@ -395,7 +399,7 @@ class StationRecorder:
             if older.connector == stored.connector:
                 believed = older.started_at <= stored.started_at <= now
                 ended_at = stored.started_at if believed else now
-                await self._end(older, ended_at, PresumedEnd.SUPERSEDED.value)
+                await self.supersede(older, ended_at)
 
     async def _stopped(self, report: StopReport) -> StoredSession | None:
         charger_id = report.charger_id

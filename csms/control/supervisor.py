@@ -58,7 +58,6 @@ from csms.ports import (
 )
 from csms.station.feasibility import feasibility
 from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, Station
-from csms.station.presumption import PresumedEnd
 from csms.station.state import StationState
 from csms.station.update import apply
 
@@ -162,7 +161,7 @@ class Supervisor:
             loop_of=self.loop_of,
         )
         self.recorder = self._recorder(sheds)
-        self._presumption = Presumption(self._loops.values, self.recorder, clock)
+        self.presumption = Presumption(self._loops.values, self.recorder, clock)
         self._sessions = self._session_requests()
         self._commands = self._charger_commands()
 
@@ -223,7 +222,7 @@ class Supervisor:
             for station in stations:
                 await self._run_station(station, running)
             self._commissioning.open(tasks.create_task)
-            presuming = tasks.create_task(self._presumption.run())
+            presuming = tasks.create_task(self.presumption.run())
             self._security.open(tasks.create_task)
             await self._access.open(tasks.create_task)
             try:
@@ -312,17 +311,13 @@ class Supervisor:
         return list(newest.values())
 
     async def _supersede(self, older: StoredSession, newer: StoredSession) -> None:
-        """Keep the end of the older one; where there is no room for it, the next start of csms."""
+        """Keep the end of the older one; where there is no room for it now, a while later."""
+        ended_at = max(older.started_at, newer.started_at)
         try:
-            await self._store.end(
-                older.session_id,
-                ended_at=max(older.started_at, newer.started_at),
-                meter_stop_wh=None,
-                reason=PresumedEnd.SUPERSEDED.value,
-                timestamp=None,
-            )
+            await self.recorder.supersede(older, ended_at)
         except StorageError as error:
             log.warning("not_superseded", session_id=older.session_id, error=str(error))
+            self.presumption.supersede_later(older, ended_at)
 
     def _restore(self, state: StationState, sessions: Sequence[StoredSession]) -> None:
         now = self._clock.now()

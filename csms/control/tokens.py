@@ -74,7 +74,10 @@ class Tokens:
         """Keep tokens, replacing those of the same names: all of them, or none when it fails."""
         await self._store.save_tokens(tokens)
         for token in tokens:
-            self._remember(token.id_token, token)
+            # A long list of those that may charge must not drive out those that are asked for.
+            known = token.id_token.casefold() in self._remembered
+            if known or token.status is not TokenStatus.ACCEPTED:
+                self._remember(token.id_token, token)
 
     async def remove(self, id_token: str) -> None:
         """Delete a token. Raises UnknownTokenError."""

@@ -104,7 +104,7 @@ class Watch:
                     # What is done about it begins when the test is over.
                     after = replace(after, step=known.step, step_at=known.step_at)
                 self._known[key] = after
-                if after.paused and not terms.trusts_resume:
+                if after.paused and not (terms.trusts_resume and after.cause is None):
                     self._paused.add(key)
                 status = state.connectors[key].status
                 doubtful = after.cause is not None or self._on_trial(key, after, status, now)

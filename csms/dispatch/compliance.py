@@ -5,8 +5,9 @@ ledger counted from a settling time before it was measured until now. Above that
 tolerance it is an *excess*. Two excesses in a row, or one after which the charger falls silent,
 *convict* the connector: it counts at what was seen or its hardware maximum, whichever is more, and
 what is done about it grows from step to step. It is never learned away: only a connector seen to be
-held down by a limit is acquitted, and one that is paused, draws nothing and says that it is the
-charger that holds its vehicle back (`SuspendedEVSE`): it obeys the limit that pauses it.
+held down by a limit is acquitted. One that is paused, draws nothing and says that it is the charger
+that holds its vehicle back (`SuspendedEVSE`) obeys that pause, whatever it does at other limits: it
+stays convicted, and counts at its limit until the pause is over.
 
 | reading                                                    | says                               |
 |------------------------------------------------------------|------------------------------------|
@@ -157,7 +158,8 @@ class Memory:
     `in_force` are the changes of `Terms.in_force_w`; `interval_s` is how far apart readings come
     (0: not known). `read_at` is when the newest reading looked at came, `said_at` when the newest
     one that said something came, `said` what. `same_w` has been read since `same_since`; `over` are
-    the excesses in a row, `kept` the readings that show obedience.
+    the excesses in a row, `kept` the readings that show obedience, `paused` those that show that a
+    pause is kept to.
     """
 
     session_id: str | None = None
@@ -171,6 +173,7 @@ class Memory:
     same_since: float = 0.0
     over: Run | None = None
     kept: Run | None = None
+    paused: Run | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +230,10 @@ def next_compliance(
         memory = _with_runs(before, memory, look, connector, state, terms, policy)
     judged = _judged(_remembering(before, memory), look, state.session, policy, now)
     counted_w = None
-    if judged.cause is not None or (judged.resumed and not terms.trusts_resume):
-        counted_w = max(judged.observed_w, connector.max_power_w)
     verdict = _verdict(judged, state.session, policy, now)
+    guilty = judged.cause is not None and not _keeps_to_its_pause(judged, verdict, policy)
+    if guilty or (judged.resumed and not terms.trusts_resume):
+        counted_w = max(judged.observed_w, connector.max_power_w)
     if (counted_w, verdict) == (judged.counted_w, judged.verdict):
         return judged
     return replace(judged, counted_w=counted_w, verdict=verdict)
@@ -433,14 +437,15 @@ def _with_runs(
     if look.says is Verdict.EXCEEDS:
         over = memory.over
         run = Run(look.at) if over is None else replace(over, count=over.count + 1)
-        return replace(memory, over=run, kept=None)
+        return replace(memory, over=run, kept=None, paused=None)
     if look.says is Verdict.SETTLING:
         return replace(memory, over=None)
-    held_back = _held_back(before, look, connector, state, policy)
-    telling = held_back or _telling(before, look, connector, terms, policy)
-    if look.says is Verdict.UNKNOWN or not telling:
+    if _held_back(before, look, connector, state, policy):
+        return replace(memory, over=None, kept=None, paused=memory.paused or Run(look.at))
+    memory = replace(memory, paused=None)
+    if look.says is Verdict.UNKNOWN or not _telling(before, look, connector, terms, policy):
         return replace(memory, over=None, kept=None)
-    held = not held_back and look.power_w >= look.highest_w * policy.held_fraction
+    held = look.power_w >= look.highest_w * policy.held_fraction
     kept = memory.kept or Run(look.at, count=0)
     kept = replace(kept, count=kept.count + 1, held=kept.held + 1 if held else 0)
     return replace(memory, over=None, kept=kept)
@@ -553,6 +558,15 @@ def _acquitted(standing: Compliance, says: Verdict | None, policy: CompliancePol
     if standing.cause is Cause.LIMIT and seen_obeying:
         return replace(standing, cause=None, observed_w=0, allowed_w=0, step=Step.NONE)
     return standing
+
+
+def _keeps_to_its_pause(judged: Compliance, verdict: Verdict, policy: CompliancePolicy) -> bool:
+    """Whether the readings of late show that the limit which pauses it is obeyed."""
+    run, last_at = judged.memory.paused, judged.memory.said_at
+    fresh = judged.paused and verdict is Verdict.OBEYS
+    return (
+        fresh and run is not None and last_at is not None and last_at - run.since >= policy.trial_s
+    )
 
 
 def _verdict(

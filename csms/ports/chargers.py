@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 class Answer:
     """A charger's answer. `detail` is its status or error text; `payload` the raw CALLRESULT.
 
-    `in_vain`: it was not sent because what was sent before it is not answered.
+    `in_vain`: it waited to be sent until its time was out.
     """
 
     outcome: Outcome

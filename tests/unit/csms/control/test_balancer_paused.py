@@ -30,5 +30,5 @@ def test_one_that_a_test_has_paused_keeps_no_other_from_resuming() -> None:
     bench = Bench(two_chargers(500_000))
     for key in (A1, B1):
         bench.give(key, 0, bench.plug_in(key))
-    bench.watched = Watched(paused=[A1, B1], under_test=[A1])
+    bench.watched = Watched(paused=[A1, B1], on_probation=[A1], under_test=[A1])
     assert bench.values()["B/1"] == 100_000

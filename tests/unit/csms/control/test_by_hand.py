@@ -240,6 +240,16 @@ async def test_only_clearing_everything_frees_what_was_sent_by_hand(
         assert worst_w(at) == left_w
 
 
+async def test_what_was_not_answered_is_told_as_sent_by_hand() -> None:
+    async with site(SITE) as at:
+        await connected(at)
+        at.link.calls = lambda _: exchange(Outcome.TIMEOUT)
+        with pytest.raises(ChargerSilentError):
+            await send(at, request())
+        shown = at.supervisor.status("SITE").connector(A1)
+        assert shown.reason == "a profile sent by hand may be in force"
+
+
 async def test_a_charger_whose_connectors_share_its_maximum_can_be_cleared() -> None:
     pair = station(
         charger("A", max_power_w=150_000, connectors=2),
@@ -256,7 +266,7 @@ async def test_a_charger_whose_connectors_share_its_maximum_can_be_cleared() -> 
         assert [worst_w(at, ConnectorKey("A", n)) for n in (1, 2)] == [150_000] * 2
         assert at.loop().ledger.charger_w("A") == 150_000
         shown = at.supervisor.status("SITE").connector(A1)
-        assert shown.reason == "a profile sent by hand may be in force"
+        assert shown.reason == "its limits may have been cleared"
         at.link.calls = lambda _: exchange()
         await clear(at)
         assert manual(at) == []

@@ -217,8 +217,12 @@ async def test_two_that_did_not_obey_resume_when_they_are_seen_to_keep_to_a_paus
                 ConnectorStatusReported(key, site.clock.now(), ConnectorStatus.SUSPENDED_EVSE)
             )
         await draws(site, {A1: 0, B1: 0}, 8)
-        assert {site.loop.watch.of(key).cause for key in (A1, B1)} == {None}
+        assert {site.loop.watch.of(key).cause for key in (A1, B1)} == {Cause.LIMIT}
         assert site.limits() == {"A/1": 50_000, "B/1": 0}
+        assert site.counted() == {"A/1": 100_000}
+        # It does not obey again: the other goes on waiting.
+        await draws(site, {A1: 100_000, B1: 0}, 4)
+        assert site.limits()["B/1"] == 0
         assert site.counted() == {"A/1": 100_000}
 
 

@@ -547,4 +547,9 @@ async def test_without_room_for_the_end_of_an_older_session_csms_starts_all_the_
     store.ends_to_fail = 1
     async with site(two_chargers(), store=store) as it:
         assert [s.session_id for s in it.supervisor.status("SITE").sessions()] == ["s2"]
-    assert [s.session_id for s in await store.running()] == ["s1", "s2"]
+        assert [s.session_id for s in await store.running()] == ["s1", "s2"]
+        await it.supervisor.presumption.look()
+        await it.quiet()
+        assert [s.session_id for s in it.supervisor.status("SITE").sessions()] == ["s2"]
+    assert [s.session_id for s in await store.running()] == ["s2"]
+    assert [(s.session_id, s.reason) for s in await store.ended("SITE")] == [("s1", "Superseded")]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from csms.dispatch.compliance import Cause
+from csms.dispatch.compliance import Cause, Step
 from csms.station.model import Connector
 from csms.station.state import ConnectorStatus
 from tests.unit.csms.dispatch.test_compliance import AC, DC, MAX, Outlet, convicted, outlet
@@ -112,12 +112,42 @@ def convicted_and_paused(limit_w: int = 0) -> Outlet:
 
 def test_a_charger_that_says_it_holds_its_vehicle_back_and_shows_it_obeys_its_pause() -> None:
     made = convicted_and_paused()
-    assert made.draws(31.0, *[200] * 6).cause is Cause.LIMIT
+    assert made.draws(31.0, *[200] * 6).counted_w == MAX
     found = made.draws(91.0, 200)
-    assert (found.cause, found.counted_w, found.paused) == (None, None, True)
-    # What it does when it resumes is not known from that.
-    found = made.limit(95.0, 50_000)
-    assert (found.resumed, found.counted_w) == (True, MAX)
+    assert (found.cause, found.counted_w, found.step) == (Cause.LIMIT, None, Step.RESEND)
+
+
+def keeps_to_its_pause() -> Outlet:
+    """Convicted, and seen until 91 s to keep to the limit that pauses it."""
+    made = convicted_and_paused()
+    assert made.draws(31.0, *[0] * 7).counted_w is None
+    return made
+
+
+@pytest.mark.parametrize("trusts_resume", [False, True])
+def test_what_it_does_at_other_limits_is_not_known_from_that(*, trusts_resume: bool) -> None:
+    made = keeps_to_its_pause()
+    made.terms = replace(made.terms, trusts_resume=trusts_resume)
+    assert made.limit(95.0, 50_000).counted_w == MAX
+    assert made.draws(96.0, *[0] * 30).counted_w == MAX
+
+
+def test_nor_what_it_does_in_another_session() -> None:
+    made = keeps_to_its_pause()
+    assert made.ends(95.0).counted_w == MAX
+    made.starts(96.0, "s2")
+    assert (made.found.cause, made.found.counted_w) == (Cause.LIMIT, MAX)
+
+
+def test_a_pause_that_is_not_seen_any_more_is_not_believed() -> None:
+    made = keeps_to_its_pause()
+    assert made.ask(125.0).counted_w is None
+    assert made.ask(127.0).counted_w == MAX
+
+
+@pytest.mark.parametrize("power_w", [301, 501])
+def test_a_pause_in_which_something_is_drawn_is_not_believed(power_w: int) -> None:
+    assert keeps_to_its_pause().draws(101.0, power_w).counted_w == MAX
 
 
 @pytest.mark.parametrize(
@@ -126,14 +156,17 @@ def test_a_charger_that_says_it_holds_its_vehicle_back_and_shows_it_obeys_its_pa
 def test_a_vehicle_that_draws_nothing_of_its_own_shows_nothing(status: ConnectorStatus) -> None:
     made = convicted_and_paused()
     made.state.status = status
-    assert made.draws(31.0, *[0] * 20).cause is Cause.LIMIT
+    assert made.draws(31.0, *[0] * 20).counted_w == MAX
 
 
 def test_one_that_is_not_paused_is_not_held_back() -> None:
-    assert convicted_and_paused(50_000).draws(31.0, *[0] * 20).cause is Cause.LIMIT
+    assert convicted_and_paused(50_000).draws(31.0, *[0] * 20).counted_w == MAX
+    made = convicted_and_paused(50_000)
+    made.terms = replace(made.terms, in_force_w=0)
+    assert made.draws(35.0, *[0] * 20).counted_w == MAX
 
 
 def test_one_that_may_still_follow_a_higher_limit_is_not_held_back() -> None:
     made = convicted_and_paused()
     made.terms = replace(made.terms, in_force_w=100_000)
-    assert made.draws(31.0, *[0] * 20).cause is Cause.LIMIT
+    assert made.draws(31.0, *[0] * 20).counted_w == MAX
