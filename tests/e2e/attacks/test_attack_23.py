@@ -8,6 +8,7 @@ charger's: Authorize names no connector. Where a token was seen last is not kept
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -54,10 +55,11 @@ async def test_a_copy_is_told_with_both_places(tmp_path: Path) -> None:
         one = {"concurrency": "one_per_token"}
         assert (await csms.api.put(f"/tokens/{GOOD}", json=one)).status_code in {200, 201}
         found = []
-        for number, name in enumerate(("A", "B", "C")):
+        now = datetime.now(UTC).isoformat()
+        for name in ("A", "B", "C"):
             charger = await stack.enter_async_context(csms.dial(name))
             await charger.boot()
-            answered = await charger.start(idTag=GOOD, timestamp=f"2026-01-01T10:00:0{number}Z")
+            answered = await charger.start(idTag=GOOD, timestamp=now)
             found.append(answered["idTagInfo"]["status"])
         assert found == ["Accepted", "ConcurrentTx", "ConcurrentTx"]
         assert csms.events("token_twice") == [

@@ -47,7 +47,7 @@ def holds_without(name: str, tale: Story) -> bool:
     if name == "hates_haste":
         tale = replace(tale, config={"call_gap_s": 0.0})
     # A patch that finds nothing to replace is no failure of the story: it is raised.
-    patches = [*WITHOUT[name](), Patch(story, "PATIENCE_S", 1.0)]
+    patches = [*WITHOUT[name](), Patch(story, "PATIENCE", 200)]
     with contextlib.redirect_stdout(io.StringIO()), patched(patches):
         try:
             asyncio.run(story.play(tale))
