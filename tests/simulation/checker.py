@@ -252,8 +252,10 @@ class Checker:
         slack_w = TOLERANCE_W * len(self._fallback_w)
         for number, (limit_w, ids) in enumerate(self._feeders):
             drawn_w = sum(self._power_w[i] for i in ids)
+            defies_w = sum(w for key, w in self._defies_w.items() if key.charger_id in ids)
             text = f"feeder {number}: {drawn_w:.0f} W could be drawn, {limit_w} W may be"
-            self._judge("physics", f"feeder {number}", drawn_w <= limit_w + slack_w, text)
+            held = drawn_w - defies_w <= limit_w + slack_w
+            self._judge("physics", f"feeder {number}", held, text)
         over_w = self._total_w - self.allowed_w - sum(self._defies_w.values())
         self.tally.worst_w = max(self.tally.worst_w, over_w)
         self._over_w = max(0.0, over_w)

@@ -17,7 +17,6 @@ from tests.simulation.settings import HEALTHY, WorldSettings
 from tests.simulation.world import Result, run_world
 
 DAY_H = 24.0
-SEEDS = [3]
 FRESH = 3
 SOURCES = Path(csms.__file__).parent
 FAULT_KINDS = {
@@ -76,7 +75,7 @@ def sound_day(seed: int) -> Result:
     return result
 
 
-@pytest.mark.parametrize("seed", [*SEEDS, *fresh_seeds()])
+@pytest.mark.parametrize("seed", fresh_seeds())
 def test_nothing_breaks_in_a_day_of_faults(seed: int) -> None:
     sound_day(seed)
 
