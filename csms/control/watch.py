@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from csms.control.balancer import Standing, Watched
 from csms.dispatch.capability import Capability, Proof, floor_of, trusts_resume, unit_of
+from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import (
     FRESH_INTERVALS,
     Compliance,
@@ -19,7 +20,7 @@ from csms.dispatch.compliance import (
 from csms.dispatch.conviction import Conviction, restored
 from csms.dispatch.ledger import Ledger
 from csms.station.model import Connector, ConnectorKey, Station
-from csms.station.state import ConnectorStatus, StationState
+from csms.station.state import ConnectorStatus, Session, StationState
 
 TRIAL_S = 180.0
 OBEYS = Compliance()
@@ -95,7 +96,7 @@ class Watch:
                     unit_of(connector, capability),
                     self._meter_interval_s,
                     trusts_resume=trusts_resume(capability),
-                    sent_w=() if session is None else ledger.sent_w(key, session.session_id),
+                    sent_w=() if session is None else _sent_w(ledger, session),
                 )
                 after = next_compliance(
                     known, connector, state.connectors[key], terms, self._policy, now
@@ -165,6 +166,13 @@ class Watch:
         if _forgets(capability):
             return _in_full(connector, feared_w)
         return feared_w
+
+
+def _sent_w(ledger: Ledger, session: Session) -> tuple[int, ...]:
+    """What was sent to it and may be in force, in watts; not the fallback on which it began."""
+    key, session_id = session.connector, session.session_id
+    told = session.limits or ledger.newest(key, Scope.SESSION, session_id)
+    return ledger.sent_w(key, session_id) if told else ()
 
 
 def _in_full(connector: Connector, feared_w: int | None) -> int:

@@ -306,10 +306,13 @@ def _paced(
 
     A limit that pauses may be in force as soon as it is sent, and so may one that ends the pause.
     """
-    if session is None or not session.limits:
+    if session is None:
         return before
     least_w = _least_w(connector, policy)
-    low = [limit_w < least_w for limit_w in (session.limits[-1].limit_w, *terms.sent_w)]
+    confirmed_w = [session.limits[-1].limit_w] if session.limits else []
+    low = [limit_w < least_w for limit_w in (*confirmed_w, *terms.sent_w)]
+    if not low:
+        return before
     if all(low):
         return replace(before, paused=True, resumed=False)
     if before.resumed or not (before.paused or any(low)):

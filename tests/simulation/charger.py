@@ -542,8 +542,15 @@ class SimulatedCharger:
                 period["limit"] = self.hardware.max_w
         if self.traits.one_period_only:
             del periods[1:]
-        self._bend(payload["connectorId"], profile)
-        return self._answers.set_profile(payload["connectorId"], profile)
+        number, pauses = payload["connectorId"], periods[0]["limit"] <= 0
+        self._bend(number, profile)
+        status = self._answers.set_profile(number, profile)
+        running = self.behaviour.connector(number).transaction if number else None
+        if status == "Accepted" and profile["chargingProfilePurpose"] == "TxProfile":
+            self._paused.pop(number, None)
+            if pauses and running is not None:
+                self._paused[number] = running.started_at
+        return status
 
     def _bend(self, number: int, profile: dict[str, Any]) -> None:
         """Make of a limit what this charger takes it for."""
@@ -552,9 +559,8 @@ class SimulatedCharger:
         amperes = schedule["chargingRateUnit"] == RateUnit.AMPERES.value
         if traits.resumes_unlimited and profile["chargingProfilePurpose"] == "TxProfile":
             running = self.behaviour.connector(number).transaction
-            if periods[0]["limit"] <= 0 and running is not None:
-                self._paused[number] = running.started_at
-            elif running is not None and self._paused.pop(number, None) == running.started_at:
+            paused = running is not None and self._paused.get(number) == running.started_at
+            if paused and periods[0]["limit"] > 0:
                 periods[0]["limit"] = self.hardware.max_w
         for period in periods:
             if traits.least_at_zero:

@@ -48,7 +48,13 @@ class Scene:
         for connector in BOTH.connectors():
             self.limit(connector.key, 0, None)
 
-    def limit(self, key: ConnectorKey, value_w: int, session_id: str | None) -> None:
+    def limit(
+        self,
+        key: ConnectorKey,
+        value_w: int,
+        session_id: str | None,
+        state: EntryState = EntryState.CONFIRMED,
+    ) -> None:
         self.tokens += 1
         scope = Scope.DEFAULT if session_id is None else Scope.SESSION
         limit = Limit(value_w, LimitSource.GRID)
@@ -56,8 +62,8 @@ class Scene:
             self.tokens, key, scope, limit, EntryState.SENT, self.now, session_id=session_id
         )
         self.ledger.send(entry)
-        self.ledger.settle(self.tokens, EntryState.CONFIRMED, self.now)
-        if session_id is not None:
+        self.ledger.settle(self.tokens, state, self.now)
+        if session_id is not None and state is EntryState.CONFIRMED:
             apply(self.state, LimitConfirmed(key, self.now, session_id, value_w))
 
     def start(self, key: ConnectorKey, value_w: int) -> None:
@@ -162,6 +168,29 @@ def test_a_paused_connector_is_told_apart_and_counts_at_its_limit() -> None:
     scene = paused()
     assert scene.watch.watched().paused == {A1}
     assert scene.ledger.worst_case_w(A1) == 0
+
+
+def started(key: ConnectorKey) -> SessionStarted:
+    return SessionStarted(0.0, str(key), 7, key, "TAG", 0.0, Register(0))
+
+
+def test_a_limit_that_was_refused_may_have_paused_a_session_that_has_no_other() -> None:
+    scene = Scene()
+    apply(scene.state, started(A1))
+    scene.limit(A1, 0, "A/1", EntryState.REFUSED)
+    scene.look()
+    assert scene.watch.watched().paused == {A1}
+    scene.limit(A1, 40_000, "A/1")
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
+
+
+def test_a_session_that_begins_on_its_fallback_is_not_paused() -> None:
+    scene = Scene()
+    apply(scene.state, started(A1))
+    scene.limit(A1, 0, None, EntryState.UNANSWERED)
+    scene.look()
+    assert scene.watch.watched().paused == frozenset()
 
 
 def test_a_charger_shown_to_obey_is_trusted_to_resume() -> None:

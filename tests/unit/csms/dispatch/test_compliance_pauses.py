@@ -102,6 +102,18 @@ def test_a_pause_that_was_never_confirmed_is_over_when_a_later_limit_is() -> Non
     assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
 
 
+def test_limits_that_may_have_paused_it_count_before_any_is_confirmed() -> None:
+    made = Outlet().starts(0.0)
+    assert not made.found.paused
+    made.terms = replace(made.terms, sent_w=(0, 0))
+    assert made.ask(10.0).paused
+    made.terms = replace(made.terms, sent_w=(0, 0, 50_000))
+    found = made.ask(20.0)
+    assert (found.paused, found.resumed, found.counted_w) == (False, True, MAX)
+    made.terms = replace(made.terms, sent_w=())
+    assert made.limit(21.0, 50_000).counted_w == MAX
+
+
 def convicted_and_paused(limit_w: int = 0) -> Outlet:
     """Convicted at 20 s, paused at 25 s, and held back as the charger says at 30 s."""
     made = convicted()
