@@ -80,6 +80,11 @@ class Contacts:
         """The charger's live connection, or None."""
         return self._live.get(charger_id)
 
+    def clock_ahead_s(self, charger_id: str) -> float | None:
+        """How far the charger's clock is ahead of ours; None when not connected, or never said."""
+        contact = self._live.get(charger_id)
+        return None if contact is None else contact.clock_ahead_s
+
     def __contains__(self, charger_id: str) -> bool:
         return charger_id in self._live
 

@@ -329,10 +329,10 @@ class StationRecorder:
         self, loop: StationLoop | None, connector: ConnectorKey, action: str, said_at: float
     ) -> None:
         """Tell of a message from long ago or from the future that no wrong clock explains."""
-        contact = None if loop is None else loop.contacts.get(connector.charger_id)
-        ahead_s = None if contact is None else contact.clock_ahead_s
-        words = out_of_time(said_at, self.now(), ahead_s)
-        if words and loop is not None:
+        if loop is None:
+            return
+        words = out_of_time(said_at, self.now(), loop.contacts.clock_ahead_s(connector.charger_id))
+        if words:
             text = f"{connector} {action} says it was written {words}"
             self._events.add(loop.station_id, "transaction_out_of_time", text)
 

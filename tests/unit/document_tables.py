@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
+from fastapi import FastAPI
+
 from csms.api.app import create_api, routes
 from csms.config import settings_table
 from csms.protocol.ocpp16.routes import CoverageRow, coverage
@@ -68,10 +70,14 @@ def ocpp_coverage() -> list[Row]:
     ]
 
 
+def api() -> FastAPI:
+    """The API, with nothing behind it."""
+    return create_api(*cast("Any", (None, None, None, None)))
+
+
 def http_api() -> list[Row]:
     """Every call: method and path, what it does."""
-    app = create_api(*cast("Any", (None, None, None, None)))
-    return [(f"`{method} {path}`", " ".join(text.split())) for method, path, text in routes(app)]
+    return [(f"`{method} {path}`", " ".join(text.split())) for method, path, text in routes(api())]
 
 
 TABLES: Mapping[str, Callable[[], list[Row]]] = {

@@ -120,6 +120,8 @@ async def test_silence_frees_nothing_and_a_late_answer_is_taken() -> None:
             await send(at, request())
         await at.quiet()
         assert [e.state for e in manual(at)] == [EntryState.UNANSWERED]
+        shown = at.supervisor.status("SITE").connector(A1)
+        assert shown.reason == "a profile sent by hand may be in force"
         on_late = at.link.late_calls[-1]
         assert on_late is not None
         on_late(exchange())
@@ -238,16 +240,6 @@ async def test_only_clearing_everything_frees_what_was_sent_by_hand(
         at.link.calls = lambda _: exchange(outcome)
         await clear(at, **filters)
         assert worst_w(at) == left_w
-
-
-async def test_what_was_not_answered_is_told_as_sent_by_hand() -> None:
-    async with site(SITE) as at:
-        await connected(at)
-        at.link.calls = lambda _: exchange(Outcome.TIMEOUT)
-        with pytest.raises(ChargerSilentError):
-            await send(at, request())
-        shown = at.supervisor.status("SITE").connector(A1)
-        assert shown.reason == "a profile sent by hand may be in force"
 
 
 async def test_a_charger_whose_connectors_share_its_maximum_can_be_cleared() -> None:
