@@ -142,6 +142,7 @@ def _charger(charger: ChargerView) -> schemas.ChargerJson:
         last_seen_at=_iso_or_none(charger.last_seen_at),
         max_power=w_to_kw(charger.max_power_w),
         awaiting_reboot=list(charger.awaiting_reboot),
+        unconfigured_connectors=list(charger.unconfigured),
         connectors=[connector(view) for view in charger.connectors],
     )
 

@@ -332,6 +332,10 @@ class ChargerJson(Answered):
     awaiting_reboot: list[str] = Field(
         description="configuration keys it has taken that count after its next boot"
     )
+    unconfigured_connectors: list[int] = Field(
+        description="connectors it says it has and the configuration has not: csms does not limit "
+        "or count what they draw"
+    )
     connectors: list[ConnectorJson] = Field(description="in order of their numbers")
 
 

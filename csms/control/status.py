@@ -68,7 +68,8 @@ class ConnectorView:
 class ChargerView:
     """One charger and its connectors.
 
-    `awaiting_reboot` are configuration keys it has taken and that count after its next boot.
+    `awaiting_reboot` are configuration keys it has taken and that count after its next boot;
+    `unconfigured` are connectors it says it has and that the configuration does not.
     """
 
     charger_id: str
@@ -81,6 +82,7 @@ class ChargerView:
     max_power_w: int
     connectors: tuple[ConnectorView, ...]
     awaiting_reboot: tuple[str, ...] = ()
+    unconfigured: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ def _charger(loop: StationLoop, charger: Charger, now: Conditions) -> ChargerVie
         max_power_w=charger.max_power_w,
         connectors=tuple(_connector(loop, c, now) for c in charger.connectors),
         awaiting_reboot=loop.set_ups.awaiting_reboot(charger.charger_id),
+        unconfigured=tuple(loop.state.unconfigured(charger.charger_id)),
     )
 
 

@@ -15,6 +15,7 @@ from csms.station.register import Register
 
 READINGS_KEPT = 64
 LIMITS_KEPT = 8
+UNCONFIGURED_KEPT = 16
 
 
 class ConnectorStatus(StrEnum):
@@ -117,7 +118,10 @@ class ConnectorState:
 
 @dataclass(slots=True)
 class ChargerState:
-    """One charger: whether it is connected, when it last booted, what it said of itself then."""
+    """One charger: whether it is connected, when it last booted, what it said of itself then.
+
+    `unconfigured` are connectors it has reported of and that were not configured then.
+    """
 
     connected: bool = False
     last_seen_at: float | None = None
@@ -126,6 +130,7 @@ class ChargerState:
     serial: str = ""
     firmware: str = ""
     booted_at: float | None = None
+    unconfigured: set[int] = field(default_factory=set)
 
     def introduce(self, vendor: str, model: str, serial: str, firmware: str) -> None:
         """The charger said who it is, now or before a restart of csms."""
@@ -166,6 +171,11 @@ class StationState:
             known = (self.station, grid.in_force(self.station, self.grid, now))
             self._in_force = known
         return known[1]
+
+    def unconfigured(self, charger_id: str) -> list[int]:
+        """Connectors that this charger says it has and that the configuration does not."""
+        reported = self.chargers[charger_id].unconfigured
+        return sorted(n for n in reported if ConnectorKey(charger_id, n) not in self.connectors)
 
     def available_w(self, now: float) -> int:
         """What all connectors together may draw at `now`, by the grid limit in force."""

@@ -29,7 +29,14 @@ from csms.station.facts import (
     VehicleMaximumDeclared,
 )
 from csms.station.model import ConnectorKey, CurrentType
-from csms.station.state import ConnectorState, LimitStep, Reading, Session, StationState
+from csms.station.state import (
+    UNCONFIGURED_KEPT,
+    ConnectorState,
+    LimitStep,
+    Reading,
+    Session,
+    StationState,
+)
 
 BOUNDARY_CONTEXTS = frozenset(
     {"Transaction.Begin", "Transaction.End", "Interruption.Begin", "Interruption.End"}
@@ -300,8 +307,23 @@ def _grid_changed(state: StationState, fact: GridFact) -> bool:
 
 def _seen(state: StationState, key: ConnectorKey, at: float) -> None:
     charger = state.chargers.get(key.charger_id)
-    if charger is not None:
-        charger.last_seen_at = at
+    if charger is None:
+        return
+    charger.last_seen_at = at
+    if reveals_connector(state, key):
+        charger.unconfigured.add(key.connector_id)
+
+
+def reveals_connector(state: StationState, key: ConnectorKey) -> bool:
+    """Whether a report of this connector is the first of one that is not configured.
+
+    Number 0 is the charger itself; what is below is nobody's number.
+    """
+    charger = state.chargers.get(key.charger_id)
+    if charger is None or key.connector_id <= 0 or key in state.connectors:
+        return False
+    known = charger.unconfigured
+    return key.connector_id not in known and len(known) < UNCONFIGURED_KEPT
 
 
 _APPLY: dict[type[Any], Callable[[StationState, Any], bool]] = {

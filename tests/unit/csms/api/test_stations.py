@@ -59,6 +59,7 @@ SHOWN: dict[str, Any] = {
             "lastSeenAt": "2023-11-14T22:13:20.250000Z",
             "maxPower": 200.0,
             "awaitingReboot": [],
+            "unconfiguredConnectors": [],
             "connectors": [
                 {
                     "idx": 1,

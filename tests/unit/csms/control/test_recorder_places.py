@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from csms.control.view import station_status
 from csms.ports import IdToken, StopReport, TokenStatus
-from csms.station.facts import MeterSample
+from csms.station.facts import ConnectorStatusReported, MeterSample
 from csms.station.model import ConnectorKey
+from csms.station.state import UNCONFIGURED_KEPT, ConnectorStatus
+from tests.stations import charger, station
 from tests.unit.csms.control.desk import A1, desk
 from tests.unit.csms.control.fakes import START, start_report
 
@@ -49,6 +52,44 @@ async def test_a_start_at_a_charger_of_no_station_is_kept_and_not_accepted() -> 
         assert await it.rig.store.running() == [stored]
         assert "session_started" not in it.rig.kinds()
         assert it.rig.kinds()[-1] == "session_on_unknown_connector"
+
+
+# ---------------------------------------------------------------- more than is configured
+
+
+async def test_a_connector_that_is_not_configured_is_told_of_once() -> None:
+    async with desk() as it:
+        for number in (0, 1, -1, 3, 3):
+            key = ConnectorKey("A", number)
+            it.recorder.record(ConnectorStatusReported(key, START, ConnectorStatus.AVAILABLE))
+            await it.rig.quiet()
+        it.recorder.record(MeterSample(ConnectorKey("A", 4), START, power_w=1_000))
+        it.recorder.record(MeterSample(ConnectorKey("A", 3), START, power_w=1_000))
+        await it.rig.quiet()
+        told = [e.text for e in it.rig.events.after(0) if e.kind == "connector_not_configured"]
+        words = "its charger has it, the configuration has not; it is not limited"
+        assert told == [f"A/3: {words}", f"A/4: {words}"]
+        (shown,) = station_status(it.rig.loop, START).chargers
+        assert shown.unconfigured == (3, 4)
+
+
+async def test_a_connector_that_is_configured_later_is_not_missing_any_more() -> None:
+    async with desk() as it:
+        key = ConnectorKey("A", 3)
+        it.recorder.record(ConnectorStatusReported(key, START, ConnectorStatus.AVAILABLE))
+        await it.rig.quiet()
+        assert it.rig.loop.state.unconfigured("A") == [3]
+        assert await it.rig.loop.change(station(charger("A", connectors=3)), ["A"]) == []
+        assert it.rig.loop.state.unconfigured("A") == []
+
+
+async def test_a_charger_that_names_ever_new_connectors_is_heard_only_so_long() -> None:
+    async with desk() as it:
+        for number in range(3, 100):
+            it.recorder.record(MeterSample(ConnectorKey("A", number), START, power_w=1))
+            await it.rig.quiet()
+        assert it.rig.kinds().count("connector_not_configured") == UNCONFIGURED_KEPT
+        assert len(it.rig.loop.state.unconfigured("A")) == UNCONFIGURED_KEPT
 
 
 # ------------------------------------------------------------------------------ history
