@@ -46,7 +46,7 @@ from csms.protocol.liveness import LivenessSettings
 from csms.protocol.ocpp16 import routes
 from csms.protocol.pace import PacePolicy
 from csms.protocol.server import OcppServer, ServerSettings
-from csms.protocol.tls import TlsSettings, server_context
+from csms.protocol.tls import TlsSettings, old_context, server_context
 from csms.protocol.wire import WireLimits
 from csms.station.model import Station
 from csms.station.units import kw_to_w
@@ -277,12 +277,17 @@ def highest_profile(config: Config) -> SecurityProfile:
     return SecurityProfile.MUTUAL_TLS
 
 
-def tls_context(config: Config) -> ssl.SSLContext | None:
-    """TLS towards chargers, None without it. Raises ConfigError when a file cannot be used."""
-    if config.ocpp_transport == "plain":
-        return None
+def tls_contexts(config: Config) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """TLS towards chargers, and the old one; None where it is not served.
+
+    Raises ConfigError when a file cannot be used.
+    """
     pairs = list(zip(config.tls_certificate_files, config.tls_key_files, strict=True))
-    return server_context(TlsSettings(pairs, config.tls_client_ca_file))
+    settings = TlsSettings(pairs, config.tls_client_ca_file)
+    return (
+        None if config.ocpp_transport == "plain" else server_context(settings),
+        None if config.ocpp_old_tls_port is None else old_context(settings),
+    )
 
 
 def signer(config: Config) -> Sign | None:
@@ -305,11 +310,15 @@ def signer(config: Config) -> Sign | None:
 
 def server_settings(config: Config) -> ServerSettings:
     """What the websocket server takes from the configuration. Raises ConfigError."""
+    ports = _ports(config)
+    tls, old_tls = tls_contexts(config)
     return ServerSettings(
         host=config.ocpp_host,
-        port=None if config.ocpp_transport == "tls" else config.ocpp_port,
-        tls_port=None if config.ocpp_transport == "plain" else config.ocpp_tls_port,
-        tls=tls_context(config),
+        port=ports.get("ocpp_port"),
+        tls_port=ports.get("ocpp_tls_port"),
+        tls=tls,
+        old_tls_port=ports.get("ocpp_old_tls_port"),
+        old_tls=old_tls,
         max_frame_bytes=config.max_frame_bytes,
         max_connections=config.max_connections,
         arrivals=ArrivalPolicy(
@@ -343,7 +352,7 @@ def server_settings(config: Config) -> ServerSettings:
 
 def vitals_policy(config: Config, connections: int) -> VitalsPolicy:
     """When to worry about this process, with so many connections at most."""
-    each = CONNECTION_BYTES if config.ocpp_transport == "plain" else TLS_CONNECTION_BYTES
+    each = CONNECTION_BYTES if _ports(config).keys() == {"ocpp_port"} else TLS_CONNECTION_BYTES
     allowed = config.memory_mb * MEGABYTE
     return VitalsPolicy(memory_bytes=allowed + each * connections if allowed else 0)
 
@@ -377,9 +386,21 @@ def _listening(host: str, port: int, setting: str) -> Iterator[socket.socket]:
         yield listener
 
 
-def _cannot_listen(host: str, port: int, setting: str, error: OSError) -> ConfigError:
+def _ports(config: Config) -> dict[str, int]:
+    """Where chargers are listened for, by the name of the setting."""
+    ports = {}
+    if config.ocpp_transport != "tls":
+        ports["ocpp_port"] = config.ocpp_port
+    if config.ocpp_transport != "plain":
+        ports["ocpp_tls_port"] = config.ocpp_tls_port
+    if config.ocpp_old_tls_port is not None:
+        ports["ocpp_old_tls_port"] = config.ocpp_old_tls_port
+    return ports
+
+
+def _cannot_listen(host: str, port: int | str, setting: str, error: OSError) -> ConfigError:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        setting = setting.replace("_port", "_host")
+        setting = f"{setting.partition('_')[0]}_host"
     return ConfigError("csms", [(setting, f"cannot listen on {host} port {port}: {error}")])
 
 
@@ -429,9 +450,9 @@ async def _serving_chargers(
     try:
         await server.start()
     except OSError as error:
-        ports = {"plain": "ocpp_port", "tls": "ocpp_tls_port", "both": "ocpp_port, ocpp_tls_port"}
-        setting = ports[config.ocpp_transport]
-        raise _cannot_listen(config.ocpp_host, config.ocpp_port, setting, error) from None
+        ports = _ports(config)
+        numbers = ", ".join(str(port) for port in ports.values())
+        raise _cannot_listen(config.ocpp_host, numbers, ", ".join(ports), error) from None
     try:
         yield
     finally:

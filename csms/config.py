@@ -73,6 +73,13 @@ class Config(BaseModel):
     ocpp_tls_port: Port = Field(
         9443, description="port chargers connect to with TLS; 0 takes a free one"
     )
+    ocpp_old_tls_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="a port more, for chargers that know TLS 1.0 or 1.1 only: it counts as one "
+        "without TLS",
+    )
     tls_certificate_files: list[FilePath] = Field(
         [], max_length=8, description="certificate chains in PEM (RSA and ECDSA), served at once"
     )
@@ -319,6 +326,11 @@ class Config(BaseModel):
             raise ValueError(
                 f"ocpp_transport is {self.ocpp_transport}, but there are no tls_certificate_files"
             )
+        if self.ocpp_old_tls_port is not None and not self.tls_certificate_files:
+            raise ValueError(
+                f"ocpp_old_tls_port is {self.ocpp_old_tls_port}, but there are no "
+                "tls_certificate_files"
+            )
         return self
 
     @model_validator(mode="after")
@@ -413,10 +425,12 @@ def _from_text(field: FieldInfo, text: str) -> object:
     # Text that is not of the field's type stays text: validation then names it.
     if get_origin(field.annotation) is list:
         return [part.strip() for part in text.split(",") if part.strip()]
-    if field.annotation not in (int, float):
+    kinds = get_args(field.annotation) or (field.annotation,)
+    number = next((kind for kind in kinds if kind in (int, float)), None)
+    if number is None:
         return text
     try:
-        return TypeAdapter[object](field.annotation).validate_strings(text.strip())
+        return TypeAdapter[object](number).validate_strings(text.strip())
     except ValidationError:
         return text
 

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from csms.app import door_settings, signer, tls_context
+from csms.app import door_settings, signer, tls_contexts
 from csms.config import Config
 from csms.control.kept_stations import KeptStation, Origin, in_force, require_default
 from csms.errors import ConfigError, StorageError
@@ -67,7 +67,7 @@ def _address_problems(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _security_problems(config: Config) -> Iterator[tuple[str, str]]:
-    for check in (door_settings, tls_context, signer):
+    for check in (door_settings, tls_contexts, signer):
         try:
             check(config)
         except ConfigError as error:

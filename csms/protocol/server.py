@@ -49,13 +49,16 @@ class ServerSettings:
     `accept_missing_subprotocol`: some chargers offer none and mean OCPP 1.6; OCPP-J 1.6 §3.1.2
     wants them closed. Of `max_connections` the last tenth is for chargers with a session; those in
     their handshake (`arrivals`) come on top.
-    `port` None: not without TLS; `tls_port` None: not with it.
+    `port` None: not without TLS; `tls_port` None: not with it; `old_tls_port` None: not with TLS
+    1.0, which is taken for no TLS (OCPP 1.6 security white paper, A00.FR.312).
     """
 
     host: str | None = None
     port: int | None = 9000
     tls_port: int | None = None
     tls: ssl.SSLContext | None = None
+    old_tls_port: int | None = None
+    old_tls: ssl.SSLContext | None = None
     accept_missing_subprotocol: bool = True
     max_connections: int = 2000
     arrivals: ArrivalPolicy = field(default_factory=ArrivalPolicy)
@@ -122,6 +125,7 @@ class OcppServer:
         self._connections = 0
         self._plain: Server | None = None
         self._secure: Server | None = None
+        self._old: Server | None = None
 
     # ------------------------------------------------------------------ for others
 
@@ -135,6 +139,11 @@ class OcppServer:
         """The TCP port listened on with TLS. Raises RuntimeError when there is none."""
         return _port(self._secure)
 
+    @property
+    def old_tls_port(self) -> int:
+        """The TCP port listened on with TLS 1.0 and later. Raises RuntimeError without one."""
+        return _port(self._old)
+
     def connection(self, charger_id: str) -> Connection | None:
         """The charger's live, proven connection; None when there is none that can be used."""
         return self._switchboard.connection(charger_id)
@@ -142,27 +151,26 @@ class OcppServer:
     async def start(self) -> None:
         """Listen. Raises OSError when an address cannot be used."""
         settings = self._settings
-        if settings.port is not None:
-            self._plain = await self._listen(settings.port)
-            log.info("listening_for_chargers", port=self.port)
-        if settings.tls_port is not None and settings.tls is not None:
-            watch(settings.tls, functools.partial(self._door.turned_away, "tls_failed", ""))
-            tls = TlsEntry(
-                settings.tls, settings.open_timeout_s, settings.connection.close_timeout_s
-            )
-            try:
-                self._secure = await self._listen(settings.tls_port, tls)
-            except BaseException:
-                await self.stop()
-                raise
-            log.info("listening_for_chargers", port=self.tls_port, tls=True)
+        try:
+            if settings.port is not None:
+                self._plain = await self._listen(settings.port)
+            if settings.tls_port is not None and settings.tls is not None:
+                self._secure = await self._listen(settings.tls_port, settings.tls)
+            if settings.old_tls_port is not None and settings.old_tls is not None:
+                self._old = await self._listen(settings.old_tls_port, settings.old_tls)
+        except BaseException:
+            await self.stop()
+            raise
 
-    async def _listen(self, port: int, tls: TlsEntry | None = None) -> Server:
-        settings = self._settings
+    async def _listen(self, port: int, context: ssl.SSLContext | None = None) -> Server:
+        settings, tls = self._settings, None
+        if context is not None:
+            watch(context, functools.partial(self._door.turned_away, "tls_failed", ""))
+            tls = TlsEntry(context, settings.open_timeout_s, settings.connection.close_timeout_s)
         new_socket = functools.partial(
             ChargerSocket, clock=self._clock, limits=settings.wire, sockets=self._sockets, tls=tls
         )
-        return await serve(
+        listener = await serve(
             self._on_socket,
             settings.host,
             port,
@@ -179,26 +187,30 @@ class OcppServer:
             backlog=settings.backlog,
             create_connection=cast("type[ServerConnection]", new_socket),
         )
+        log.info("listening_for_chargers", port=_port(listener), tls=context is not None)
+        return listener
 
     async def drain(self) -> None:
         """Accept nobody any more, finish what is in work, close everybody a few at a time (1012).
 
         `stop` comes afterwards.
         """
-        for listener in (self._plain, self._secure):
-            if listener is not None:
-                listener.close(close_connections=False)
+        for listener in self._listeners():
+            listener.close(close_connections=False)
         await asyncio.sleep(0)  # the listeners close in tasks of their own
         await drain(self._switchboard.connections, self._settings.drain, self._clock)
 
     async def stop(self) -> None:
         """Close every connection (1012: service restart), and return when all have ended."""
-        listeners = [server for server in (self._plain, self._secure) if server is not None]
-        self._plain = self._secure = None
+        listeners = self._listeners()
+        self._plain = self._secure = self._old = None
         for listener in listeners:
             listener.close(code=CLOSE_RESTART, reason="restarting")
         for listener in listeners:
             await listener.wait_closed()
+
+    def _listeners(self) -> list[Server]:
+        return [one for one in (self._plain, self._secure, self._old) if one is not None]
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -248,7 +260,7 @@ class OcppServer:
         return self._connections < most and self._has_room(charging=charging)
 
     async def _admit(self, socket: ChargerSocket, request: Request) -> Visitor | Refusal:
-        headers = request.headers
+        headers, unsafe = request.headers, (None, self._settings.old_tls)
         return await auth.admit(
             self._door,
             request.path,
@@ -256,7 +268,7 @@ class OcppServer:
             protocols=headers.get_all(PROTOCOL_HEADER),
             address=_address(socket),
             authorizations=headers.get_all("Authorization"),
-            secure=socket.transport.get_extra_info("sslcontext") is not None,
+            secure=socket.transport.get_extra_info("sslcontext") not in unsafe,
             certificate=certificate_names(socket.transport.get_extra_info("peercert")),
         )
 

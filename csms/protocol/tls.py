@@ -4,6 +4,9 @@ TLS 1.2 and later. Of TLS 1.2 the four suites of A00.FR.317 and their ECDHE-RSA 
 and the server's order counts: forward secrecy first. An RSA and an ECDSA certificate may be served
 at once: the charger gets the one it can use. No compression, no renegotiation, and no tickets:
 every connection shows its certificate anew.
+
+Chargers that know no TLS newer than 1.0 can have a port of their own (`old_context`). To the white
+paper that is no TLS, and to csms neither.
 """
 
 from __future__ import annotations
@@ -25,6 +28,17 @@ SUITES = (
     "AES128-GCM-SHA256",  # TLS_RSA_WITH_AES_128_GCM_SHA256: A00.FR.317 wants it served
     "AES256-GCM-SHA384",
 )
+OLD_SUITES = (
+    *SUITES,
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-ECDSA-AES256-SHA",
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-RSA-AES256-SHA",
+    "AES128-SHA",
+    "AES256-SHA",
+)
+LEAST_SECURITY = "@SECLEVEL=0"
+"""OpenSSL's word for what TLS 1.0 needs: signatures with SHA-1 and MD5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +54,8 @@ class TlsSettings:
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
     """The context of the charger port. Raises ConfigError when a file cannot be used."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = _context(SUITES, settings.certificates)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(":".join(SUITES))
-    context.options |= (
-        ssl.OP_CIPHER_SERVER_PREFERENCE
-        | ssl.OP_NO_COMPRESSION
-        | ssl.OP_NO_RENEGOTIATION
-        | ssl.OP_NO_TICKET
-    )
-    context.num_tickets = 0
-    for certificate, key in settings.certificates:
-        try:
-            context.load_cert_chain(certificate, key, password=_no_password)
-        except (OSError, ValueError) as error:
-            raise _unusable("tls_certificate_files", f"{certificate}, {key}", error) from None
     if settings.client_ca is not None:
         try:
             context.load_verify_locations(settings.client_ca)
@@ -62,6 +63,34 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
             raise _unusable("tls_client_ca_file", str(settings.client_ca), error) from None
         # Optional: a charger of profile 2 has none. A certificate that is shown must hold.
         context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def old_context(settings: TlsSettings) -> ssl.SSLContext:
+    """The context of the port for TLS 1.0 and later; it asks for no certificates.
+
+    Raises ConfigError when a file cannot be used.
+    """
+    context = _context((*OLD_SUITES, LEAST_SECURITY), settings.certificates)
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    return context
+
+
+def _context(suites: Sequence[str], certificates: Sequence[tuple[Path, Path]]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers(":".join(suites))
+    context.options |= (
+        ssl.OP_CIPHER_SERVER_PREFERENCE
+        | ssl.OP_NO_COMPRESSION
+        | ssl.OP_NO_RENEGOTIATION
+        | ssl.OP_NO_TICKET
+    )
+    context.num_tickets = 0
+    for certificate, key in certificates:
+        try:
+            context.load_cert_chain(certificate, key, password=_no_password)
+        except (OSError, ValueError) as error:
+            raise _unusable("tls_certificate_files", f"{certificate}, {key}", error) from None
     return context
 
 

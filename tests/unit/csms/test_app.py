@@ -34,6 +34,7 @@ from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.pace import PacePolicy
 from csms.station.document import parse_station
 from csms.storage import MemoryStore
+from tests.unit.csms.protocol.authorities import development
 
 STATION = parse_station(
     {
@@ -174,6 +175,32 @@ def test_a_ca_key_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     files = {"tls_client_ca_file": str(tmp_path), "tls_client_ca_key_file": str(tmp_path / "gone")}
     with pytest.raises(ConfigError, match="tls_client_ca_key_file"):
         signer(config(**files))
+
+
+@pytest.mark.parametrize(
+    ("transport", "old", "served"),
+    [
+        ("plain", None, (True, False, False)),
+        ("plain", 0, (True, False, True)),
+        ("tls", 0, (False, True, True)),
+        ("both", None, (True, True, False)),
+    ],
+)
+def test_what_is_served_is_what_the_settings_say(
+    tmp_path: Path, transport: str, old: int | None, served: tuple[bool, bool, bool]
+) -> None:
+    folder = development(tmp_path)
+    settings = server_settings(
+        config(
+            ocpp_transport=transport,
+            ocpp_old_tls_port=old,
+            tls_certificate_files=[str(folder / "server_rsa.pem")],
+            tls_key_files=[str(folder / "server_rsa.key")],
+        )
+    )
+    ports = (settings.port, settings.tls_port, settings.old_tls_port)
+    assert tuple(port is not None for port in ports) == served
+    assert (settings.tls is not None, settings.old_tls is not None) == served[1:]
 
 
 def test_settings_reach_the_server() -> None:

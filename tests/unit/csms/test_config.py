@@ -77,10 +77,21 @@ def test_files_of_certificates_are_meant_from_the_settings_file(tmp_path: Path) 
 def test_tls_needs_certificates_and_each_its_key(tmp_path: Path) -> None:
     nothing = refused(write(tmp_path / "csms.toml", 'ocpp_transport = "tls"'))
     assert "ocpp_transport is tls, but there are no tls_certificate_files" in str(nothing)
+    old = refused(write(tmp_path / "csms.toml", "ocpp_old_tls_port = 9444"))
+    assert "ocpp_old_tls_port is 9444, but there are no tls_certificate_files" in str(old)
     alone = refused(write(tmp_path / "csms.toml", 'tls_certificate_files = ["a.pem"]'))
     assert "there are 1 tls_certificate_files, but 0 tls_key_files" in str(alone)
     key = refused(write(tmp_path / "csms.toml", 'tls_client_ca_key_file = "ca.key"'))
     assert "there is a tls_client_ca_key_file, but no tls_client_ca_file" in str(key)
+
+
+@pytest.mark.parametrize("text", ["9444", " 9444"])
+def test_a_number_that_may_be_missing_is_read_from_the_environment(text: str) -> None:
+    files = {"CSMS_TLS_CERTIFICATE_FILES": "a.pem", "CSMS_TLS_KEY_FILES": "a.key"}
+    assert load(None, {"CSMS_OCPP_OLD_TLS_PORT": text, **files}).ocpp_old_tls_port == 9_444
+    assert load(None, files).ocpp_old_tls_port is None
+    with pytest.raises(ConfigError, match=r"CSMS_OCPP_OLD_TLS_PORT.*65535.*got 70000"):
+        load(None, {"CSMS_OCPP_OLD_TLS_PORT": "70000", **files})
 
 
 def test_settings_cannot_be_changed() -> None:

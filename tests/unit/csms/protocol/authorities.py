@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import ssl
 import time
+import warnings
 from pathlib import Path
 
 from csms.make_ca import make_ca
@@ -44,3 +46,13 @@ def development(folder: Path, *chargers: str) -> Path:
     """What `csms make-ca` writes."""
     make_ca(folder, HOSTS, chargers, "TEST", wall_clock())
     return folder
+
+
+def old_client(folder: Path, version: str) -> ssl.SSLContext:
+    """A client that knows no other version than this: `TLSv1` or `TLSv1.1`."""
+    client = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    client.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings(action="ignore"):
+        only = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1}[version]
+        client.minimum_version = client.maximum_version = only
+    return client

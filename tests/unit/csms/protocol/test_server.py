@@ -15,9 +15,9 @@ from websockets.typing import Subprotocol
 
 from csms.protocol.arrivals import ArrivalPolicy
 from csms.protocol.server import OcppServer, ServerSettings
-from csms.protocol.tls import TlsSettings, server_context
+from csms.protocol.tls import TlsSettings, old_context, server_context
 from csms.station.facts import ChargerConnected, ChargerDisconnected
-from tests.unit.csms.protocol.authorities import development
+from tests.unit.csms.protocol.authorities import development, old_client
 from tests.unit.csms.protocol.fakes import (
     KeptFacts,
     KeptFrames,
@@ -222,6 +222,36 @@ async def test_tls_handshakes_that_are_not_finished_have_a_bound(tmp_path: Path)
                 for reader, writer in stalled:
                     writer.close()
                     await ended(reader)
+
+
+async def test_old_tls_has_a_port_of_its_own_and_counts_as_none(tmp_path: Path) -> None:
+    folder = development(tmp_path)
+    files = TlsSettings([(folder / "server_rsa.pem", folder / "server_rsa.key")])
+    settings = replace(
+        SETTINGS,
+        tls_port=0,
+        tls=server_context(files),
+        old_tls_port=0,
+        old_tls=old_context(files),
+    )
+    bench = Bench(settings)
+    client = old_client(folder, "TLSv1")
+    async with bench.server:
+        for port, tls in (
+            (bench.server.tls_port, ssl.create_default_context(cafile=str(folder / "ca.pem"))),
+            (bench.server.old_tls_port, client),
+        ):
+            url = f"wss://localhost:{port}/ocpp/CP1"
+            async with connect(url, subprotocols=OCPP, ssl=tls) as charger:
+                await charger.send(BOOT)
+                assert '"Accepted"' in str(await charger.recv())
+        assert [approach.secure for approach in bench.door.seen] == [True, False]
+        url = f"wss://localhost:{bench.server.tls_port}/ocpp/CP1"
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
+            await connect(url, subprotocols=OCPP, ssl=client)
+        assert ("tls_failed", "", "unsupported protocol") in bench.door.away
+    with pytest.raises(RuntimeError, match="not listening"):
+        bench.server.old_tls_port  # noqa: B018
 
 
 async def dialled(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

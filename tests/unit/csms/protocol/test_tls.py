@@ -9,8 +9,21 @@ import pytest
 
 from csms.errors import ConfigError
 from csms.ports import CertificateNames
-from csms.protocol.tls import SUITES, TlsSettings, certificate_names, server_context, watch
-from tests.unit.csms.protocol.authorities import authority, charger, development, write
+from csms.protocol.tls import (
+    SUITES,
+    TlsSettings,
+    certificate_names,
+    old_context,
+    server_context,
+    watch,
+)
+from tests.unit.csms.protocol.authorities import (
+    authority,
+    charger,
+    development,
+    old_client,
+    write,
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +95,21 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
                 side.do_handshake()
             except ssl.SSLWantReadError:
                 continue
+
+
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1.1"])
+def test_old_tls_is_taken_on_its_own_port_only(folder: Path, version: str) -> None:
+    client = old_client(folder, version)
+    shake_hands(old_context(settings(folder, client_ca=True)), client)
+    with pytest.raises(ssl.SSLError, match="UNSUPPORTED_PROTOCOL"):
+        shake_hands(server_context(settings(folder)), client)
+
+
+def test_old_tls_asks_for_no_certificates(folder: Path) -> None:
+    context = old_context(settings(folder, client_ca=True))
+    assert context.verify_mode is ssl.CERT_NONE
+    names = [cipher["name"] for cipher in context.get_ciphers()]
+    assert not [name for name in names if "AES" not in name and "CHACHA20" not in name]
 
 
 def test_why_a_handshake_failed_is_told(folder: Path, tmp_path: Path) -> None:
