@@ -100,3 +100,10 @@ def test_the_session_on_a_connector() -> None:
     assert state.session_on(A1) == session()
     assert state.session_on(A2) is None
     assert state.session_on(ConnectorKey("X", 1)) is None
+
+
+def test_connectors_that_are_configured_by_now_are_not_missing() -> None:
+    state = StationState.of(SITE)
+    assert state.unconfigured("A") == []
+    state.chargers["A"].unconfigured |= {9, 2, 4}
+    assert state.unconfigured("A") == [4, 9]

@@ -38,6 +38,7 @@ from csms.station.grid import (
 from csms.station.model import Charger, Connector, ConnectorKey, CurrentType, Station
 from csms.station.register import Register
 from csms.station.state import (
+    UNCONFIGURED_KEPT,
     ChargerState,
     ConnectorStatus,
     LimitStep,
@@ -45,7 +46,13 @@ from csms.station.state import (
     Session,
     StationState,
 )
-from csms.station.update import apply, grid_after, pass_time, session_of_sample
+from csms.station.update import (
+    apply,
+    grid_after,
+    pass_time,
+    reveals_connector,
+    session_of_sample,
+)
 
 A1, A2, B1 = ConnectorKey("A", 1), ConnectorKey("A", 2), ConnectorKey("B", 1)
 SITE = Station(
@@ -156,6 +163,24 @@ def test_the_status_of_the_whole_charger_is_no_connectors(state: StationState) -
     assert apply(state, fact) is False
     assert state.connectors[B1].status is ConnectorStatus.UNKNOWN
     assert state.chargers["B"].last_seen_at == 5.0
+
+
+def test_connectors_that_are_not_configured_are_known_as_reported(state: StationState) -> None:
+    for key in (ConnectorKey("A", 7), ConnectorKey("A", 3), A1, ConnectorKey("A", 0)):
+        assert reveals_connector(state, key) is (key.connector_id > 2)
+        apply(state, ConnectorStatusReported(key, 5.0, ConnectorStatus.AVAILABLE))
+        apply(state, sample(key=key, power_w=1))
+        assert not reveals_connector(state, key)
+    assert not reveals_connector(state, ConnectorKey("A", -1))
+    assert not reveals_connector(state, ConnectorKey("X", 1))
+    assert (state.unconfigured("A"), state.unconfigured("B")) == ([3, 7], [])
+
+
+def test_only_so_many_connectors_that_are_not_configured_are_known(state: StationState) -> None:
+    for number in range(3, 100):
+        apply(state, sample(key=ConnectorKey("A", number), power_w=1))
+    assert len(state.unconfigured("A")) == UNCONFIGURED_KEPT
+    assert not reveals_connector(state, ConnectorKey("A", 100))
 
 
 def test_available_does_not_end_a_session(state: StationState, running: Session) -> None:
