@@ -19,7 +19,7 @@ from csms.dispatch.compliance import (
 )
 from csms.dispatch.conviction import Conviction, restored
 from csms.dispatch.ledger import Ledger
-from csms.station.model import Connector, ConnectorKey, Station
+from csms.station.model import Connector, ConnectorKey, LimitSource, Station
 from csms.station.state import ConnectorStatus, Session, StationState
 
 TRIAL_S = 180.0
@@ -169,9 +169,14 @@ class Watch:
 
 
 def _sent_w(ledger: Ledger, session: Session) -> tuple[int, ...]:
-    """What was sent to it and may be in force, in watts; not the fallback on which it began."""
+    """What was sent to it and may be in force, in watts; not the fallback on which it began.
+
+    A charger with one place for both has its session's limit in that of the fallback.
+    """
     key, session_id = session.connector, session.session_id
-    told = session.limits or ledger.newest(key, Scope.SESSION, session_id)
+    default = ledger.newest(key, Scope.DEFAULT)
+    shared = default is not None and default.limit.source is not LimitSource.FALLBACK
+    told = session.limits or ledger.newest(key, Scope.SESSION, session_id) or shared
     return ledger.sent_w(key, session_id) if told else ()
 
 

@@ -54,10 +54,12 @@ class Scene:
         value_w: int,
         session_id: str | None,
         state: EntryState = EntryState.CONFIRMED,
+        source: LimitSource | None = None,
     ) -> None:
         self.tokens += 1
         scope = Scope.DEFAULT if session_id is None else Scope.SESSION
-        limit = Limit(value_w, LimitSource.GRID)
+        usual = LimitSource.FALLBACK if session_id is None else LimitSource.GRID
+        limit = Limit(value_w, source or usual)
         entry = Entry(
             self.tokens, key, scope, limit, EntryState.SENT, self.now, session_id=session_id
         )
@@ -191,6 +193,21 @@ def test_a_session_that_begins_on_its_fallback_is_not_paused() -> None:
     scene.limit(A1, 0, None, EntryState.UNANSWERED)
     scene.look()
     assert scene.watch.watched().paused == frozenset()
+
+
+@pytest.mark.parametrize("state", [EntryState.REFUSED, EntryState.UNANSWERED])
+def test_a_pause_in_the_place_of_the_fallback_may_be_in_force_though_nothing_was_confirmed(
+    state: EntryState,
+) -> None:
+    scene = Scene()
+    apply(scene.state, started(A1))
+    scene.limit(A1, 0, None, state, LimitSource.GRID)
+    scene.look()
+    assert scene.watch.watched().paused == {A1}
+    scene.limit(A1, 40_000, None, source=LimitSource.GRID)
+    apply(scene.state, LimitConfirmed(A1, scene.now, "A/1", 40_000))
+    scene.look()
+    assert scene.ledger.worst_case_w(A1) == 100_000
 
 
 def test_a_charger_shown_to_obey_is_trusted_to_resume() -> None:
