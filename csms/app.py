@@ -310,7 +310,7 @@ def signer(config: Config) -> Sign | None:
 
 def server_settings(config: Config) -> ServerSettings:
     """What the websocket server takes from the configuration. Raises ConfigError."""
-    ports = _ports(config)
+    ports = charger_ports(config)
     tls, old_tls = tls_contexts(config)
     return ServerSettings(
         host=config.ocpp_host,
@@ -352,7 +352,9 @@ def server_settings(config: Config) -> ServerSettings:
 
 def vitals_policy(config: Config, connections: int) -> VitalsPolicy:
     """When to worry about this process, with so many connections at most."""
-    each = CONNECTION_BYTES if _ports(config).keys() == {"ocpp_port"} else TLS_CONNECTION_BYTES
+    each = (
+        CONNECTION_BYTES if charger_ports(config).keys() == {"ocpp_port"} else TLS_CONNECTION_BYTES
+    )
     allowed = config.memory_mb * MEGABYTE
     return VitalsPolicy(memory_bytes=allowed + each * connections if allowed else 0)
 
@@ -386,7 +388,7 @@ def _listening(host: str, port: int, setting: str) -> Iterator[socket.socket]:
         yield listener
 
 
-def _ports(config: Config) -> dict[str, int]:
+def charger_ports(config: Config) -> dict[str, int]:
     """Where chargers are listened for, by the name of the setting."""
     ports = {}
     if config.ocpp_transport != "tls":
@@ -450,7 +452,7 @@ async def _serving_chargers(
     try:
         await server.start()
     except OSError as error:
-        ports = _ports(config)
+        ports = charger_ports(config)
         numbers = ", ".join(str(port) for port in ports.values())
         raise _cannot_listen(config.ocpp_host, numbers, ", ".join(ports), error) from None
     try:

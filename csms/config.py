@@ -78,7 +78,7 @@ class Config(BaseModel):
         ge=0,
         le=65_535,
         description="a port more, for chargers that know TLS 1.0 or 1.1 only: it counts as one "
-        "without TLS",
+        "without TLS; 0 takes a free one",
     )
     tls_certificate_files: list[FilePath] = Field(
         [], max_length=8, description="certificate chains in PEM (RSA and ECDSA), served at once"

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from csms.app import door_settings, signer, tls_contexts
+from csms.app import charger_ports, door_settings, signer, tls_contexts
 from csms.config import Config
 from csms.control.kept_stations import KeptStation, Origin, in_force, require_default
 from csms.errors import ConfigError, StorageError
@@ -56,14 +56,15 @@ def _address_problems(config: Config) -> Iterator[tuple[str, str]]:
             socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except OSError as error:
             yield setting, f"{host!r} is no address of this machine: {error}"
-    if config.ocpp_transport == "both" and config.ocpp_port == config.ocpp_tls_port != 0:
-        yield (
-            "ocpp_tls_port",
-            f"is {config.ocpp_tls_port}, as ocpp_port is: they cannot be the same",
-        )
+    ports = charger_ports(config)
     hosts = {config.ocpp_host, config.api_host}
-    if config.ocpp_port == config.api_port != 0 and (len(hosts) == 1 or hosts & ANY_ADDRESS):
-        yield "api_port", f"is {config.api_port}, as ocpp_port is: they cannot be the same"
+    if len(hosts) == 1 or hosts & ANY_ADDRESS:
+        ports["api_port"] = config.api_port
+    taken: dict[int, str] = {}
+    for setting, port in ports.items():
+        other = taken.setdefault(port, setting)
+        if other != setting and port:
+            yield setting, f"is {port}, as {other} is: they cannot be the same"
 
 
 def _security_problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -75,11 +76,16 @@ def _security_problems(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _exposure_warnings(config: Config) -> Iterator[str]:
-    public = exposure(config.ocpp_host) is Exposure.PUBLIC
-    if public and config.ocpp_transport != "tls":
+    if exposure(config.ocpp_host) is not Exposure.PUBLIC:
+        return
+    risk = "keys of chargers can be read on the way; use TLS, or a network you trust"
+    if config.ocpp_transport != "tls":
+        transport = f"ocpp_transport is {config.ocpp_transport}"
+        yield f"ocpp_host is {config.ocpp_host} and {transport}: {risk}"
+    if config.ocpp_old_tls_port is not None:
         yield (
-            f"ocpp_host is {config.ocpp_host} and ocpp_transport is {config.ocpp_transport}: keys "
-            "of chargers can be read on the way; use TLS, or a network you trust"
+            f"ocpp_host is {config.ocpp_host} and ocpp_old_tls_port is "
+            f"{config.ocpp_old_tls_port}, where TLS may be as old as 1.0: {risk}"
         )
 
 

@@ -333,8 +333,8 @@ class ChargerJson(Answered):
         description="configuration keys it has taken that count after its next boot"
     )
     unconfigured_connectors: list[int] = Field(
-        description="connectors it says it has and the configuration has not: csms does not limit "
-        "or count what they draw"
+        description="connectors it has reported since csms was started and the configuration has "
+        "not: csms does not count what they draw"
     )
     connectors: list[ConnectorJson] = Field(description="in order of their numbers")
 

@@ -145,8 +145,8 @@ class Access:
     def _told_late(self, stored: StoredSession) -> bool:
         """Whether it began long ago, by its charger's clock as far as that is known to be wrong."""
         loop = self._loop_of(stored.connector.charger_id)
-        ahead_s = loop and loop.contacts.clock_ahead_s(stored.connector.charger_id)
-        return self._clock.now() - (stored.started_at - (ahead_s or 0.0)) > TRAVEL_S
+        known = None if loop is None else loop.contacts.clock_ahead_s(stored.connector.charger_id)
+        return self._clock.now() - (stored.started_at - (known or 0.0)) > TRAVEL_S
 
     def _runs(self, place: Place) -> bool:
         loop = self._loop_of(place.connector.charger_id)

@@ -45,14 +45,13 @@ from csms.station.facts import (
     ChargerConnected,
     ChargerDisconnected,
     ChargerFact,
-    ConnectorStatusReported,
     MeterSample,
     SessionEnded,
     SessionStarted,
 )
 from csms.station.model import ConnectorKey
 from csms.station.presumption import Presumed, PresumedEnd
-from csms.station.update import outlet, reveals_connector, session_of_sample
+from csms.station.update import outlet, session_of_sample
 
 log = structlog.get_logger(__name__)
 
@@ -269,8 +268,6 @@ class StationRecorder:
         loop = self._loop_of(_charger_of(fact))
         if loop is None:
             return
-        if isinstance(fact, MeterSample | ConnectorStatusReported):
-            self._check_connector(loop, fact.connector)
         if isinstance(fact, MeterSample):
             session = session_of_sample(loop.state, fact)
             if fact.context in BOUNDARIES or not self._sheds():
@@ -278,12 +275,6 @@ class StationRecorder:
             if session is None and self._past.has(fact.connector.charger_id, fact.transaction_id):
                 return
         loop.post(fact)
-
-    def _check_connector(self, loop: StationLoop, key: ConnectorKey) -> None:
-        """Tell of the first word of a connector that the configuration does not have."""
-        if reveals_connector(loop.state, key):
-            text = f"{key}: its charger has it, the configuration has not; it is not limited"
-            self._events.add(loop.station_id, "connector_not_configured", text)
 
     async def report(self, report: ChargerReport) -> None:
         """Keep what a charger of a station reports, and put it among the events.

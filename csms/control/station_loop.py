@@ -58,11 +58,12 @@ from csms.station.grid import GridState, news, next_change_at
 from csms.station.model import Charger, Connector, ConnectorKey, Station
 from csms.station.state import ChargerState, ConnectorState, StationState
 from csms.station.units import render_kw
-from csms.station.update import apply, pass_time
+from csms.station.update import apply, pass_time, reveals_connector
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+_REPORTS = (ConnectorStatusReported, MeterSample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +311,8 @@ class StationLoop:
         if isinstance(fact, SessionStarted):
             before = self.state.session_on(fact.connector)
             self._started(fact.connector)
+        if isinstance(fact, _REPORTS) and reveals_connector(self.state, fact.connector):
+            self._event("connector_not_configured", f"{fact.connector} is reported")
         applied = apply(self.state, fact)
         match fact:
             case ChargerConnected():
@@ -335,8 +338,6 @@ class StationLoop:
             case SessionEnded() if applied:
                 self._forget_session(fact.connector, fact.session_id)
                 self._event("session_ended", f"{fact.connector} ({fact.reason})")
-            case _:
-                pass
 
     def _heard_time(self, charger_id: str, charger_time: float | None, now: float) -> None:
         contact = self.contacts.get(charger_id)

@@ -187,7 +187,12 @@ class OcppServer:
             backlog=settings.backlog,
             create_connection=cast("type[ServerConnection]", new_socket),
         )
-        log.info("listening_for_chargers", port=_port(listener), tls=context is not None)
+        log.info(
+            "listening_for_chargers",
+            port=_port(listener),
+            tls=context is not None,
+            old_tls=context is not None and context is settings.old_tls,
+        )
         return listener
 
     async def drain(self) -> None:

@@ -5,8 +5,8 @@ and the server's order counts: forward secrecy first. An RSA and an ECDSA certif
 at once: the charger gets the one it can use. No compression, no renegotiation, and no tickets:
 every connection shows its certificate anew.
 
-Chargers that know no TLS newer than 1.0 can have a port of their own (`old_context`). To the white
-paper that is no TLS, and to csms neither.
+Chargers that know no TLS newer than 1.0 or 1.1 can have a port of their own (`old_context`). To
+the white paper that is no TLS, and to csms neither.
 """
 
 from __future__ import annotations

@@ -322,7 +322,7 @@ def reveals_connector(state: StationState, key: ConnectorKey) -> bool:
     charger = state.chargers.get(key.charger_id)
     if charger is None or key.connector_id <= 0 or key in state.connectors:
         return False
-    known = charger.unconfigured
+    known = state.unconfigured(key.charger_id)
     return key.connector_id not in known and len(known) < UNCONFIGURED_KEPT
 
 

@@ -16,6 +16,7 @@ from csms.station.document import dump_station, parse_station
 from csms.station.model import Feeder, Station
 from csms.storage import SqlStore
 from tests.stations import charger, station
+from tests.unit.csms.protocol.authorities import development
 
 SITE = station(charger("A"))
 
@@ -57,6 +58,49 @@ def test_two_listeners_cannot_share_a_port(tmp_path: Path) -> None:
         tls_key_files=["a.key"],
     )
     assert [setting for setting, _ in refused(same)] == ["ocpp_tls_port"]
+
+
+OLD = "ocpp_old_tls_port"
+
+
+@pytest.mark.parametrize("other", ["ocpp_port", "ocpp_tls_port", "api_port"])
+def test_the_port_of_old_tls_is_nobody_elses(tmp_path: Path, other: str) -> None:
+    same = config(
+        tmp_path,
+        ocpp_transport="both",
+        ocpp_old_tls_port=9444,
+        tls_certificate_files=["a.pem"],
+        tls_key_files=["a.key"],
+        **{other: 9444},
+    )
+    later, earlier = ("api_port", OLD) if other == "api_port" else (OLD, other)
+    assert refused(same) == ((later, f"is 9444, as {earlier} is: they cannot be the same"),)
+
+
+def test_a_port_that_is_not_served_is_no_clash(tmp_path: Path) -> None:
+    made = development(tmp_path)
+    tls = config(
+        tmp_path,
+        ocpp_transport="tls",
+        ocpp_port=9443,
+        tls_certificate_files=[str(made / "server_rsa.pem")],
+        tls_key_files=[str(made / "server_rsa.key")],
+    )
+    assert preflight(tls, [SITE]).warnings == []
+
+
+def test_old_tls_for_everybody_is_warned_of(tmp_path: Path) -> None:
+    made = development(tmp_path)
+    old = config(
+        tmp_path,
+        ocpp_host="0.0.0.0",  # noqa: S104 - nothing listens
+        ocpp_transport="tls",
+        ocpp_old_tls_port=9444,
+        tls_certificate_files=[str(made / "server_rsa.pem")],
+        tls_key_files=[str(made / "server_rsa.key")],
+    )
+    (warning,) = preflight(old, [SITE]).warnings
+    assert warning.startswith("ocpp_host is 0.0.0.0 and ocpp_old_tls_port is 9444, where TLS may")
 
 
 def test_a_new_database_has_nothing_to_say_and_is_not_made(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def development(folder: Path, *chargers: str) -> Path:
     return folder
 
 
-def old_client(folder: Path, version: str) -> ssl.SSLContext:
-    """A client that knows no other version than this: `TLSv1` or `TLSv1.1`."""
+def old_client(folder: Path, version: str, suites: str = "ALL") -> ssl.SSLContext:
+    """A client that knows only these suites and this version: `TLSv1` or `TLSv1.1`."""
     client = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    client.set_ciphers("ALL:@SECLEVEL=0")
+    client.set_ciphers(f"{suites}:@SECLEVEL=0")
     with warnings.catch_warnings(action="ignore"):
         only = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1}[version]
         client.minimum_version = client.maximum_version = only

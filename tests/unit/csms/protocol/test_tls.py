@@ -97,9 +97,10 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
                 continue
 
 
+@pytest.mark.parametrize("suites", ["ALL", "AES128-SHA"])
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1.1"])
-def test_old_tls_is_taken_on_its_own_port_only(folder: Path, version: str) -> None:
-    client = old_client(folder, version)
+def test_old_tls_is_taken_on_its_own_port_only(folder: Path, version: str, suites: str) -> None:
+    client = old_client(folder, version, suites)
     shake_hands(old_context(settings(folder, client_ca=True)), client)
     with pytest.raises(ssl.SSLError, match="UNSUPPORTED_PROTOCOL"):
         shake_hands(server_context(settings(folder)), client)
@@ -108,6 +109,7 @@ def test_old_tls_is_taken_on_its_own_port_only(folder: Path, version: str) -> No
 def test_old_tls_asks_for_no_certificates(folder: Path) -> None:
     context = old_context(settings(folder, client_ca=True))
     assert context.verify_mode is ssl.CERT_NONE
+    assert context.options & ssl.OP_NO_SSLv3
     names = [cipher["name"] for cipher in context.get_ciphers()]
     assert not [name for name in names if "AES" not in name and "CHACHA20" not in name]
 
