@@ -45,7 +45,7 @@ from csms.protocol.link import OcppLink
 from csms.protocol.liveness import LivenessSettings
 from csms.protocol.ocpp16 import routes
 from csms.protocol.pace import PacePolicy
-from csms.protocol.server import OcppServer, ServerSettings
+from csms.protocol.server import ListenError, OcppServer, ServerSettings
 from csms.protocol.tls import TlsSettings, old_context, server_context
 from csms.protocol.wire import WireLimits
 from csms.station.model import Station
@@ -400,7 +400,7 @@ def charger_ports(config: Config) -> dict[str, int]:
     return ports
 
 
-def _cannot_listen(host: str, port: int | str, setting: str, error: OSError) -> ConfigError:
+def _cannot_listen(host: str, port: int, setting: str, error: OSError) -> ConfigError:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         setting = f"{setting.partition('_')[0]}_host"
     return ConfigError("csms", [(setting, f"cannot listen on {host} port {port}: {error}")])
@@ -451,10 +451,10 @@ async def _serving_chargers(
 ) -> AsyncIterator[None]:
     try:
         await server.start()
-    except OSError as error:
-        ports = charger_ports(config)
-        numbers = ", ".join(str(port) for port in ports.values())
-        raise _cannot_listen(config.ocpp_host, numbers, ", ".join(ports), error) from None
+    except ListenError as failed:
+        ports = {port: setting for setting, port in charger_ports(config).items()}
+        setting = ports[failed.port]
+        raise _cannot_listen(config.ocpp_host, failed.port, setting, failed.error) from None
     try:
         yield
     finally:

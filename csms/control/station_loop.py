@@ -312,7 +312,7 @@ class StationLoop:
             before = self.state.session_on(fact.connector)
             self._started(fact.connector)
         if isinstance(fact, _REPORTS) and reveals_connector(self.state, fact.connector):
-            self._event("connector_not_configured", f"{fact.connector} is reported")
+            self._event("connector_not_configured", f"{fact.connector} is not configured")
         applied = apply(self.state, fact)
         match fact:
             case ChargerConnected():

@@ -71,6 +71,15 @@ class ServerSettings:
     drain: DrainPolicy = field(default_factory=DrainPolicy)
 
 
+class ListenError(Exception):
+    """A port cannot be listened on; `error` says why."""
+
+    def __init__(self, port: int, error: OSError) -> None:
+        super().__init__(f"port {port}: {error}")
+        self.port = port
+        self.error = error
+
+
 class HasRoom(Protocol):
     """Whether there is memory for another connection."""
 
@@ -149,7 +158,7 @@ class OcppServer:
         return self._switchboard.connection(charger_id)
 
     async def start(self) -> None:
-        """Listen. Raises OSError when an address cannot be used."""
+        """Listen. Raises ListenError when an address cannot be used."""
         settings = self._settings
         try:
             if settings.port is not None:
@@ -170,7 +179,7 @@ class OcppServer:
         new_socket = functools.partial(
             ChargerSocket, clock=self._clock, limits=settings.wire, sockets=self._sockets, tls=tls
         )
-        listener = await serve(
+        listening = serve(
             self._on_socket,
             settings.host,
             port,
@@ -187,6 +196,10 @@ class OcppServer:
             backlog=settings.backlog,
             create_connection=cast("type[ServerConnection]", new_socket),
         )
+        try:
+            listener = await listening
+        except OSError as error:
+            raise ListenError(port, error) from error
         log.info(
             "listening_for_chargers",
             port=_port(listener),

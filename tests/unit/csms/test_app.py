@@ -313,6 +313,20 @@ async def test_a_port_that_is_taken_is_named(setting: str) -> None:
     assert str(port) in caught.value.problems[0][1]
 
 
+async def test_of_several_ports_the_taken_one_is_named(tmp_path: Path) -> None:
+    made = development(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = config(
+            ocpp_old_tls_port=taken.getsockname()[1],
+            tls_certificate_files=[str(made / "server_rsa.pem")],
+            tls_key_files=[str(made / "server_rsa.key")],
+        )
+        with pytest.raises(ConfigError) as caught:
+            async with running(settings, [STATION], store=MemoryStore()):
+                pytest.fail("it runs")
+    assert [path for path, _ in caught.value.problems] == ["ocpp_old_tls_port"]
+
+
 @pytest.mark.parametrize("setting", ["ocpp_host", "api_host"])
 @pytest.mark.parametrize("host", ["256.0.0.1", "192.0.2.1"])
 async def test_an_address_that_is_none_of_this_machine_is_named(setting: str, host: str) -> None:
