@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
 
 from tests.e2e.dialogue import BOOT, Csms, Dialogue, csms_of, station
 
@@ -55,6 +55,8 @@ class Storm:
                     raise
                 wait_s = int(refusal.response.headers["Retry-After"])
                 self.refused.setdefault(name, []).append(wait_s)
+            except InvalidMessage:
+                pass  # so slow a handshake, on a busy machine, that csms has given it up
             await asyncio.sleep(0.5)
 
     async def _boot(self, name: str, charger: Dialogue) -> None:
@@ -75,7 +77,12 @@ async def test_in_a_storm_of_boots_nobody_is_rejected_and_those_who_charge_go_fi
     tmp_path: Path,
 ) -> None:
     document = station(*CHARGING, *OTHERS, grid_kw=100_000)
-    rates = {"handshakes_per_s": PER_S, "handshakes_burst": BURST, "call_timeout_s": 30.0}
+    rates = {
+        "handshakes_per_s": PER_S,
+        "handshakes_burst": BURST,
+        "slow_handshakes_per_source": 400,  # all come from one address
+        "call_timeout_s": 30.0,
+    }
     async with csms_of(tmp_path, document, **rates) as it:
         for name in CHARGING:
             async with it.dial(name) as charger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from csms.protocol.framing import CALL
 from tests.e2e.csms_process import CsmsProcess, csms_process
 
 STATION: dict[str, Any] = {
@@ -26,11 +28,15 @@ BOOT = '[2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M
 async def close_code(
     csms: CsmsProcess, identity: str, up: asyncio.Event
 ) -> tuple[int | None, float]:
-    """Connect, boot, never answer; how and when the connection was closed."""
+    """Connect, boot, never answer; how and when the connection was closed.
+
+    `up` once csms waits for an answer: before, it has no work that could hold it up.
+    """
     url = f"{csms.ocpp_url}/{identity}"
     async with connect(url, subprotocols=[Subprotocol("ocpp1.6")], proxy=None) as charger:
         await charger.send(BOOT)
-        await charger.recv()
+        while json.loads(await charger.recv())[0] != CALL:
+            pass
         up.set()
         await charger.wait_closed()
         return charger.close_code, time.monotonic()

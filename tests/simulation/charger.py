@@ -566,6 +566,8 @@ class SimulatedCharger:
             if traits.least_at_zero:
                 least = AC_FLOOR_A if amperes else LEAST_W
                 period["limit"] = max(period["limit"], least)
+            if traits.only_pauses and period["limit"] > 0:
+                period["limit"] = self.hardware.max_w
             if traits.above_nameplate and period["limit"] >= self._nameplate_w:
                 period["limit"] = self.hardware.max_w
 

@@ -84,6 +84,14 @@ def test_nothing_breaks_in_two_days_that_hold_every_fault() -> None:
     assert set(total([sound_day(1), sound_day(2)]).injected) == FAULT_KINDS
 
 
+def test_nothing_breaks_where_half_of_the_chargers_obey_a_limit_of_0_and_no_other() -> None:
+    # A class of its own: among the usual ones it would make other worlds of all kept seeds.
+    settings = replace(WorldSettings(), classes=("only_pauses",), odd_chargers=0.5)
+    result = run_world(1, 6.0, settings)
+    assert not result.breaches, failure(result)
+    assert result.injected
+
+
 @pytest.mark.parametrize("kept", json.loads(REGRESSIONS.read_text(encoding="utf-8")) or [None])
 def test_a_seed_that_broke_once_never_breaks_again(kept: dict[str, float] | None) -> None:
     if kept is not None:

@@ -19,6 +19,7 @@ class Traits:
     - forgets_on_reconnect, forgets_on_reboot: profiles are lost then.
     - boots_on_reconnect: every new line begins with BootNotification (OCPP-J 1.6 §5.4 asks not to).
     - always_refuses, always_deaf, ignores_profiles: what it does with limits.
+    - only_pauses: a limit of 0 is obeyed, every other gives full power.
     - tx_default_only, stack_level_0_only, units: what it takes; all else is Rejected.
     - full_power_at_expiry: the second period of a schedule is all it can give.
     - one_period_only: it drops all periods of a schedule but the first.
@@ -37,6 +38,7 @@ class Traits:
     always_refuses: bool = False
     always_deaf: bool = False
     ignores_profiles: bool = False
+    only_pauses: bool = False
     tx_default_only: bool = False
     stack_level_0_only: bool = False
     full_power_at_expiry: bool = False
@@ -56,12 +58,13 @@ class Traits:
     @property
     def hopeless(self) -> bool:
         """Whether no limit ever holds it: such a charger is a small one, and counts in full."""
-        return self.always_refuses or self.always_deaf or self.ignores_profiles
+        in_vain = self.always_refuses or self.always_deaf
+        return in_vain or self.ignores_profiles or self.only_pauses
 
     @property
     def overdraws(self) -> bool:
         """Whether it draws more than its limit allows, and nobody can know before it was seen."""
-        return self.ignores_profiles or self.above_nameplate
+        return self.ignores_profiles or self.only_pauses or self.above_nameplate
 
     @property
     def counts_in_full(self) -> bool:
@@ -76,7 +79,7 @@ class Traits:
     @property
     def pauses(self) -> bool:
         """Whether it is told to pause: it has no fallback to go on with."""
-        return self.resumes_unlimited or self.least_at_zero
+        return self.resumes_unlimited or self.least_at_zero or self.only_pauses
 
     def refuses(self, payload: Mapping[str, Any]) -> bool:
         """Whether it cannot take this SetChargingProfile at all."""
@@ -101,6 +104,7 @@ CLASSES: Mapping[str, Traits] = {
         Traits("always_refuses", always_refuses=True, full_power_without_profile=True),
         Traits("always_deaf", always_deaf=True, full_power_without_profile=True),
         Traits("ignores_profiles", ignores_profiles=True, full_power_without_profile=True),
+        Traits("only_pauses", only_pauses=True, full_power_without_profile=True),
         Traits(
             "forgets_to_full",
             forgets_on_reboot=True,
