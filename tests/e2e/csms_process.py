@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -20,12 +22,19 @@ START_S = 40.0
 STOP_S = 20.0
 
 
+# Below those that systems give to connections, or another test may have it before it is used;
+# every process of tests begins elsewhere.
+_PORTS = range(10_000, 32_000)
+_candidates = itertools.islice(itertools.cycle(_PORTS), os.getpid() * 997 % len(_PORTS), None)
+
+
 def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on, and that nobody is given by chance."""
+    for port in _candidates:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 class CsmsProcess:
