@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.habits import reactions, story
 from tests.e2e.habits.story import Story
-from tests.simulation.patches import Patch
+from tests.simulation.patches import Patch, patched
 
 
 def _hangs() -> bool:
@@ -35,6 +35,12 @@ def test_what_does_not_end_is_ended_and_wrong() -> None:
 def test_what_cannot_be_tried_is_wrong(capfd: pytest.CaptureFixture[str]) -> None:
     assert reactions.verdict(_breaks, 20.0) == "could not be tried: exit code 1"
     assert "AssertionError" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(reactions.WITHOUT))
+def test_every_reaction_that_is_taken_away_is_there(name: str) -> None:
+    with patched(reactions.WITHOUT[name]()):
+        pass
 
 
 def test_a_reaction_that_is_no_longer_there_is_no_failure_of_the_story(

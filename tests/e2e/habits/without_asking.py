@@ -124,7 +124,7 @@ def _asks_for_a_boot() -> Sequence[Patch]:
         await the_link.trigger(charger.charger_id, "BootNotification", None)
         return True
 
-    return [Patch(csms.control.contacts, "ask_for_meter_values", triggered)]
+    return [Patch(csms.control.contacts, "ask_for_statuses", triggered)]
 
 
 async def _amperes(*_: Any) -> Any:

@@ -138,7 +138,8 @@ def _speaks_before_boot() -> Sequence[Patch]:
     def sendable_at(peer: Peer) -> float | None:
         return peer._gap_until if peer._queue and not peer._sent else None
 
-    return [Patch(Peer, "_sendable_at", sendable_at)]
+    # What a boot has lost is not waited for either: with that alone the story would only be longer.
+    return [Patch(Peer, "_sendable_at", sendable_at), Patch(Peer, "doubt", lambda *_: None)]
 
 
 # ---------------------------------------------------------------------------- handshakes
@@ -396,6 +397,6 @@ WITHOUT: Mapping[str, Without] = {
     "no_number_zero": one(recorder, "_new_transaction_id", lambda: 0),
     "plain_times_only": one(fields, "time_text", _iso_time),
     "needs_past_start": one(smart_charging, "START_BEFORE_S", -600),
-    "no_boot_on_reconnect": one(StationLoop, "_ask_again", lambda *_: None),
+    "no_boot_on_reconnect": one(StationLoop, "ask_again", lambda *_: None),
 }
 """By habit, how to take the reaction to it away."""
