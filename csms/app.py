@@ -352,9 +352,8 @@ def server_settings(config: Config) -> ServerSettings:
 
 def vitals_policy(config: Config, connections: int) -> VitalsPolicy:
     """When to worry about this process, with so many connections at most."""
-    each = (
-        CONNECTION_BYTES if charger_ports(config).keys() == {"ocpp_port"} else TLS_CONNECTION_BYTES
-    )
+    plain = charger_ports(config).keys() == {"ocpp_port"}
+    each = CONNECTION_BYTES if plain else TLS_CONNECTION_BYTES
     allowed = config.memory_mb * MEGABYTE
     return VitalsPolicy(memory_bytes=allowed + each * connections if allowed else 0)
 

@@ -16,12 +16,12 @@ def remember_limits(state: StationState, ledger: Ledger) -> None:
     entries = list(ledger.entries())
     for session in state.sessions():
         for entry in entries:
-            if entry.state is EntryState.CONFIRMED and _limits(entry, session):
+            if entry.state is EntryState.CONFIRMED and limits_session(entry, session):
                 at = entry.sent_at if entry.settled_at is None else entry.settled_at
                 session.limits.append(LimitStep(at, entry.limit.value_w))
 
 
-def _limits(entry: Entry, session: Session) -> bool:
+def limits_session(entry: Entry, session: Session) -> bool:
     """Whether it limits this session; one in the place of a fallback names no session.
 
     What an operator sent by hand says nothing of what csms told the session.

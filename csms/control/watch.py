@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from csms.control.balancer import Standing, Watched
+from csms.control.restored import limits_session
 from csms.dispatch.capability import Capability, Proof, floor_of, trusts_resume, unit_of
 from csms.dispatch.commands import Scope
 from csms.dispatch.compliance import (
@@ -19,7 +20,7 @@ from csms.dispatch.compliance import (
 )
 from csms.dispatch.conviction import Conviction, restored
 from csms.dispatch.ledger import Ledger
-from csms.station.model import Connector, ConnectorKey, LimitSource, Station
+from csms.station.model import Connector, ConnectorKey, Station
 from csms.station.state import ConnectorStatus, Session, StationState
 
 TRIAL_S = 180.0
@@ -174,9 +175,8 @@ def _sent_w(ledger: Ledger, session: Session) -> tuple[int, ...]:
     A charger with one place for both has its session's limit in that of the fallback.
     """
     key, session_id = session.connector, session.session_id
-    default = ledger.newest(key, Scope.DEFAULT)
-    shared = default is not None and default.limit.source is not LimitSource.FALLBACK
-    told = session.limits or ledger.newest(key, Scope.SESSION, session_id) or shared
+    newest = (ledger.newest(key, Scope.SESSION, session_id), ledger.newest(key, Scope.DEFAULT))
+    told = session.limits or any(entry and limits_session(entry, session) for entry in newest)
     return ledger.sent_w(key, session_id) if told else ()
 
 

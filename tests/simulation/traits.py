@@ -58,8 +58,7 @@ class Traits:
     @property
     def hopeless(self) -> bool:
         """Whether no limit ever holds it: such a charger is a small one, and counts in full."""
-        in_vain = self.always_refuses or self.always_deaf
-        return in_vain or self.ignores_profiles or self.only_pauses
+        return self.always_refuses or self.always_deaf or self.ignores_profiles or self.only_pauses
 
     @property
     def overdraws(self) -> bool:

@@ -49,31 +49,26 @@ def test_keys_over_a_public_network_are_warned_of(tmp_path: Path) -> None:
     assert "keys of chargers can be read on the way" in found.warnings[0]
 
 
-def test_two_listeners_cannot_share_a_port(tmp_path: Path) -> None:
-    same = config(
-        tmp_path,
-        ocpp_transport="both",
-        ocpp_tls_port=9000,
-        tls_certificate_files=["a.pem"],
-        tls_key_files=["a.key"],
-    )
-    assert [setting for setting, _ in refused(same)] == ["ocpp_tls_port"]
-
-
 OLD = "ocpp_old_tls_port"
 
 
-@pytest.mark.parametrize("other", ["ocpp_port", "ocpp_tls_port", "api_port"])
-def test_the_port_of_old_tls_is_nobody_elses(tmp_path: Path, other: str) -> None:
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("ocpp_port", "ocpp_tls_port"),
+        ("ocpp_port", OLD),
+        ("ocpp_tls_port", OLD),
+        (OLD, "api_port"),
+    ],
+)
+def test_two_listeners_cannot_share_a_port(tmp_path: Path, earlier: str, later: str) -> None:
     same = config(
         tmp_path,
         ocpp_transport="both",
-        ocpp_old_tls_port=9444,
         tls_certificate_files=["a.pem"],
         tls_key_files=["a.key"],
-        **{other: 9444},
+        **{earlier: 9444, later: 9444},
     )
-    later, earlier = ("api_port", OLD) if other == "api_port" else (OLD, other)
     assert refused(same) == ((later, f"is 9444, as {earlier} is: they cannot be the same"),)
 
 
